@@ -1,0 +1,169 @@
+"""Citizen -> messages. Guidance and output format first, the same bytes for everyone; the citizen last.
+
+The first message never changes, so that a server computes it once and keeps it.
+"""
+
+from __future__ import annotations
+
+from cityfolk.personality.words import describe
+from cityfolk.profiles.schema import ReflectionsText
+from cityfolk.types import Citizen, Household, Message, Person, content_key
+
+GUIDANCE = (
+    "You write the life of one resident of a city, as JSON with the keys of the schema, two sentences a text field at "
+    "most, three items a list. Keep every fact given: age, sex, origin, household, education, work, income. Never "
+    "invent numbers. Show each trait at its level in what the person does, likes and avoids; a trait that is average "
+    "stays in the background. Write about the person by first name or pronoun, plainly and concretely."
+)
+REFLECTION_GUIDANCE = (
+    "You think about one resident of a city before their life is written, as JSON with the keys of the schema, two "
+    "sentences a field at most: who they are, what drives them, how their life came to be, where they contradict "
+    "themselves, and whether it all fits the facts. Keep every fact given. Never invent numbers."
+)
+PROMPT_NAME = {"brief": "profile/1", "full": "profile-full/1", "reflections": "reflections/1"}
+
+
+def profile_messages(citizen: Citizen, reflections: ReflectionsText | None = None) -> tuple[Message, ...]:
+    """Return the messages that ask for a profile; with reflections, they follow the facts."""
+    text = citizen_text(citizen)
+    if reflections is not None:
+        thoughts = (f"{name.replace('_', ' ').capitalize()}: {value}" for name, value in reflections)
+        text = "\n".join((text, "Reflections", *thoughts))
+    return (Message(role="system", content=GUIDANCE), Message(role="user", content=text))
+
+
+def reflection_messages(citizen: Citizen) -> tuple[Message, ...]:
+    """Return the messages that ask for the eight reflections."""
+    return (
+        Message(role="system", content=REFLECTION_GUIDANCE),
+        Message(role="user", content=citizen_text(citizen)),
+    )
+
+
+def prompt_hash(depth: str) -> str:
+    """Name the fixed part of a prompt by its content, so that a changed word changes the config."""
+    return content_key([PROMPT_NAME[depth], REFLECTION_GUIDANCE if depth == "reflections" else GUIDANCE])
+
+
+def citizen_text(citizen: Citizen) -> str:
+    """Return the facts and the personality of a citizen, one line each, in a fixed order."""
+    person, household = citizen.person, citizen.household
+    lines = [
+        f"Name: {person.name}",
+        f"Age: {person.age}",
+        f"Sex: {person.sex}",
+        f"Home: {citizen.place}",
+        f"Origin: {origin_text(person)}",
+        f"Race and ethnicity: {person.race_ethnicity}",
+        f"Language at home: {person.language_home}",
+        f"Marital status: {person.marital_status}",
+        f"Household: {household_text(citizen)}",
+        f"Education: {education_text(person)}",
+        f"Work: {work_text(person)}",
+        f"Commute: {commute_text(person)}",
+        f"Income: {income_text(person, household)}",
+        f"Religion: {person.religion or 'not asked'}",
+        f"Politics: {person.party or 'not asked'}",
+        f"Disability: {person.disability}",
+        f"Body: {body_text(person)}",
+    ]
+    return "\n".join((*lines, *describe(person.personality)))
+
+
+def origin_text(person: Person) -> str:
+    """Say where a person was born and, if abroad, whether they are a citizen."""
+    if person.nativity == "native":
+        return f"born in {person.birthplace}" if person.citizenship == "born" else person.birthplace
+    status = "naturalized citizen" if person.citizenship == "naturalized" else "not a citizen"
+    return f"born in {person.birthplace}, {status}"
+
+
+def household_text(citizen: Citizen) -> str:
+    """Say whom a person lives with, as seen from that person."""
+    household = citizen.household
+    if household.kind == "group_quarters":
+        return f"lives in {household.gq_type}" if household.gq_type != "other" else "lives in group quarters"
+    home = "an owned home" if household.tenure == "owner" else "a rented home"
+    if not citizen.others:
+        return f"lives alone in {home}"
+    with_whom = ", ".join(f"{relation(citizen.person, other)} {other.age}" for other in citizen.others[:6])
+    more = len(citizen.others) - 6
+    return f"lives in {home} with {with_whom}" + (f" and {more} more" if more > 0 else "")
+
+
+def relation(person: Person, other: Person) -> str:
+    """Name what `other` is to `person`, as far as their roles toward the householder tell."""
+    male = other.sex == "male"
+    mine, theirs = person.role, other.role
+    if {mine, theirs} == {"householder", "spouse"}:
+        return "husband" if male else "wife"
+    if {mine, theirs} == {"householder", "unmarried partner"}:
+        return "partner"
+    child, parent, sibling = ("son", "father", "brother") if male else ("daughter", "mother", "sister")
+    if mine == "householder":
+        words = {"child": child, "parent": parent, "sibling": sibling}
+        words["grandchild"] = "grandson" if male else "granddaughter"
+        return words.get(theirs, theirs)
+    if mine == "child":
+        words = {"householder": parent, "spouse": parent, "child": sibling}
+        words["parent"] = "grandfather" if male else "grandmother"
+        return words.get(theirs, "housemate" if theirs == "housemate" else "relative")
+    if theirs == "householder":
+        words = {"parent": child, "sibling": sibling, "housemate": "housemate"}
+        words["grandchild"] = "grandfather" if male else "grandmother"
+        return words.get(mine, "relative")
+    if mine == "spouse" and theirs == "child":
+        return child
+    if "housemate" in (mine, theirs) or "unmarried partner" in (mine, theirs):
+        return "housemate"
+    return "relative"
+
+
+def education_text(person: Person) -> str:
+    """Say the highest level reached and what school a person goes to now."""
+    now = "" if person.enrollment == "not enrolled" else f", now in {person.grade or person.enrollment}"
+    if person.age < 15:
+        return now.removeprefix(", now in ") or "not in school yet"
+    return f"{person.education}{now}"
+
+
+def work_text(person: Person) -> str:
+    """Say what a person does for a living, or why they do nothing for one."""
+    if person.employment is None:
+        return "too young to work"
+    if person.employment == "employed":
+        own = ", self-employed" if person.class_of_worker == "self-employed" else ""
+        return f"{person.occupation} occupation in {person.industry}{own}"
+    if person.employment == "armed forces":
+        return "armed forces"
+    if person.employment == "unemployed":
+        return "unemployed, looking for work"
+    if person.enrollment == "college or graduate school":
+        return "not working, student"
+    if person.age >= 62:
+        return "not working, retired"
+    return "not working"
+
+
+def commute_text(person: Person) -> str:
+    """Say how a worker gets to work and how long it takes."""
+    if person.commute_mode is None:
+        return "none"
+    if person.commute_minutes is None:
+        return person.commute_mode
+    return f"{person.commute_mode}, {person.commute_minutes} minutes"
+
+
+def income_text(person: Person, household: Household) -> str:
+    """Say a person's and their household's yearly income, rounded to a thousand dollars."""
+    own = "no income of their own" if not person.income_usd else f"${round(person.income_usd, -3):,}"
+    if household.kind == "group_quarters" or household.income_usd is None or household.size == 1:
+        return own
+    return f"{own}, household ${round(household.income_usd, -3):,}"
+
+
+def body_text(person: Person) -> str:
+    """Say height and weight in round numbers."""
+    if person.height_cm is None or person.weight_kg is None:
+        return "not known"
+    return f"{person.height_cm:.0f} cm, {person.weight_kg:.0f} kg"
