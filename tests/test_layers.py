@@ -9,7 +9,7 @@ LAYERS = [
     {"vocabulary"},
     {"rng"},
     {"types"},
-    {"config", "study", "personality", "pocket"},
+    {"config", "study", "personality", "pocket", "tables"},
     {"engines"},
     {"places", "people", "profiles", "evaluation"},
     {"reports"},

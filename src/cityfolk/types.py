@@ -152,7 +152,8 @@ class Person:
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """Make a person from a row of people.parquet; columns it does not know are left out."""
         known = {f.name: row[f.name] for f in fields(cls) if f.name in row}
-        known["personality"] = BigFive(**{trait: row[trait] for trait in TRAITS})
+        # Six digits: a 32-bit .999 read as a 64-bit number lies above .999.
+        known["personality"] = BigFive(**{trait: round(row[trait], 6) for trait in TRAITS})
         return cls(**known)
 
 

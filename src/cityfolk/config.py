@@ -1,0 +1,101 @@
+"""study.toml: what is asked of a study. Unknown keys are errors that name the key that was probably meant."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cityfolk.errors import UsageError
+
+Depth = Literal["brief", "full"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PeopleSection(_Section):
+    """Who lives there. `place` is a shipped pack, an added one, or a folder."""
+
+    place: str = "cambridge-ma"
+
+
+class WriteSection(_Section):
+    """Whose lives are written, by whom. `filter` is a condition such as "age=65..|sex=female"."""
+
+    n: int = Field(default=200, ge=1)
+    engines: list[str] = Field(default=["pocket"], min_length=1)
+    depth: Depth = "brief"
+    filter: str = "age=18.."
+    targets: dict[str, str] = Field(default_factory=dict)
+    temperature: float = Field(default=0.8, ge=0)
+
+
+class EvaluateSection(_Section):
+    """What is measured."""
+
+    what: list[Literal["people", "text"]] = ["people", "text"]
+
+
+class ReportSection(_Section):
+    """The page."""
+
+    title: str = ""
+
+
+class StudyConfig(_Section):
+    """A whole study.toml; a stage runs if its section is there."""
+
+    seed: int = Field(default=0, ge=0)
+    people: PeopleSection | None = None
+    write: WriteSection | None = None
+    evaluate: EvaluateSection | None = None
+    report: ReportSection | None = None
+
+
+def default_config() -> StudyConfig:
+    """Return what `cityfolk run` does without a file: Cambridge, 200 lives by pocket, measured and reported."""
+    return StudyConfig(people=PeopleSection(), write=WriteSection(), evaluate=EvaluateSection(), report=ReportSection())
+
+
+def read_config(path: Path) -> StudyConfig:
+    """Read a study.toml; UsageError says which key is wrong and what it may have been."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}", hint="see docs/study.md for an example study.toml") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is not a readable TOML file: {error}", hint="mend that line") from error
+    try:
+        config = StudyConfig.model_validate(data)
+    except ValidationError as error:
+        raise _explain(path, error) from error
+    if not any((config.people, config.write, config.evaluate, config.report)):
+        raise UsageError(f"{path} asks for nothing", hint="add a section, such as [people] or [write]")
+    return config
+
+
+def _explain(path: Path, error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    if first["type"] != "extra_forbidden":
+        return UsageError(f"{path}: {'.'.join(place)}: {first['msg']}", hint="see docs/study.md for what it may be")
+    known = _keys(place[:-1])
+    near = get_close_matches(place[-1], known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the keys there are: {', '.join(known)}"
+    return UsageError(f"{path} has an unknown key {'.'.join(place)!r}", hint=hint)
+
+
+def _keys(section: list[str]) -> list[str]:
+    sections: dict[str, type[BaseModel]] = {
+        "people": PeopleSection,
+        "write": WriteSection,
+        "evaluate": EvaluateSection,
+        "report": ReportSection,
+    }
+    model: Any = sections.get(section[0]) if section else StudyConfig
+    return list(model.model_fields) if model else []

@@ -1,0 +1,189 @@
+"""The journal: one row a model call, in SQLite, committed before anything uses the reply.
+
+Durability: write-ahead log with synchronous=FULL, so a committed call survives a kill and a power cut. Calls are
+committed in groups (`engines.ask` decides when: every few tens of milliseconds). There is no index on the key: rows
+are appended in order, and a resumed job reads them once from the start, which costs far fewer bytes than keeping a
+random index. Guidance and schemas, the same for thousands of calls, are stored once in `shared`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from cityfolk.errors import StudyError
+from cityfolk.types import Reply, Request
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, attempt INTEGER NOT NULL, stage TEXT NOT NULL, label TEXT NOT NULL,
+    engine TEXT NOT NULL, model TEXT NOT NULL, finish TEXT NOT NULL, problem TEXT, reply TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, logprobs TEXT,
+    error TEXT NOT NULL, guidance INTEGER REFERENCES shared, prompt TEXT NOT NULL, schema INTEGER REFERENCES shared,
+    sampling TEXT NOT NULL, at REAL NOT NULL
+);
+CREATE VIEW IF NOT EXISTS summary AS
+    SELECT stage, engine, model, count(*) AS calls, count(DISTINCT key) AS requests,
+           sum(problem IS NOT NULL) AS rejected, sum(prompt_tokens) AS prompt_tokens,
+           sum(completion_tokens) AS completion_tokens, round(sum(seconds), 1) AS seconds,
+           datetime(min(at), 'unixepoch') AS first, datetime(max(at), 'unixepoch') AS last
+    FROM calls GROUP BY stage, engine, model;
+"""
+_REPLY_COLUMNS = "reply, model, finish, prompt_tokens, completion_tokens, seconds, logprobs, error"
+_SHARED_FROM = 200  # characters; shorter guidance is not worth a reference
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One answered call. `problem` is None for a reply that was accepted, else why it was not."""
+
+    stage: str
+    engine: str
+    request: Request
+    reply: Reply
+    problem: str | None
+
+
+def _spoken(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn SQLite's complaints into a sentence and a next step."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except sqlite3.DatabaseError as error:
+            path = getattr(args[0], "path", "the journal")
+            text = str(error)
+            if "full" in text or "disk I/O" in text:
+                hint = "free some space and run the same command again; every committed call is kept"
+                raise StudyError(
+                    f"the disk is full or failing: {path} could not be written ({text})", hint=hint
+                ) from error
+            if "readonly" in text or "unable to open" in text:
+                hint = "choose a folder you may write with --out"
+                raise StudyError(f"{path} cannot be written: {text}", hint=hint) from error
+            hint = f"keep a copy, then recover it with `sqlite3 {path} .recover`"
+            raise StudyError(f"{path} is damaged: {text}", hint=hint) from error
+
+    return wrapped
+
+
+class Journal:
+    """Append-only record of every model call of a study; one process writes at a time (the study's lock sees to it)."""
+
+    @_spoken
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # One thread at a time uses it: the worker of `engines.ask` hands every reply over before it is kept.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        self._shared: dict[str, int] = dict(self._db.execute("SELECT text, id FROM shared"))
+
+    @_spoken
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it."""
+        self._db.close()
+
+    @_spoken
+    def append(self, calls: Iterable[Call]) -> list[int]:
+        """Commit calls together and return their rows: when this returns they are on the disk."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            rows = [self._insert(call) for call in calls]
+            self._db.execute("COMMIT")
+        except BaseException:
+            # A commit refused for want of space may already have been rolled back by SQLite.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._shared = dict(self._db.execute("SELECT text, id FROM shared"))
+            raise
+        return rows
+
+    @_spoken
+    def state(self, stage: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Return what a stage has: {key: row of its accepted reply} and {key: attempts so far} for the others."""
+        accepted: dict[str, int] = {}
+        attempts: dict[str, int] = {}
+        rows = self._db.execute(
+            "SELECT id, key, attempt, problem IS NULL FROM calls WHERE stage = ? ORDER BY id", (stage,)
+        )
+        for row, key, attempt, good in rows:
+            if good:
+                accepted.setdefault(key, row)
+            else:
+                attempts[key] = max(attempts.get(key, 0), attempt + 1)
+        return accepted, {key: n for key, n in attempts.items() if key not in accepted}
+
+    @_spoken
+    def reply(self, row: int) -> Reply:
+        """Return the reply of one row, as it came."""
+        found = self._db.execute(f"SELECT {_REPLY_COLUMNS} FROM calls WHERE id = ?", (row,)).fetchone()
+        text, model, finish, prompt, completion, seconds, logprobs, error = found
+        return Reply(
+            text=text,
+            model=model,
+            finish=finish,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            seconds=seconds,
+            logprobs=tuple(json.loads(logprobs)) if logprobs else None,
+            error=error,
+        )
+
+    @_spoken
+    def summary(self) -> list[dict[str, Any]]:
+        """Return one dict a stage, engine and model: calls, requests, rejected replies, tokens, seconds."""
+        rows = self._db.execute("SELECT * FROM summary")
+        names = [column[0] for column in rows.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _insert(self, call: Call) -> int:
+        row = self._db.execute(f"INSERT INTO calls VALUES (NULL{', ?' * 19})", self._row(call)).lastrowid
+        assert row is not None  # an INSERT always has one
+        return row
+
+    def _row(self, call: Call) -> tuple[Any, ...]:
+        request, reply = call.request, call.reply
+        first = request.messages[0].content if request.messages else ""
+        shared = len(request.messages) > 1 and len(first) >= _SHARED_FROM
+        rest = request.messages[1:] if shared else request.messages
+        sampling = request.sampling
+        return (
+            request.key,
+            request.attempt,
+            call.stage,
+            request.label,
+            call.engine,
+            reply.model,
+            reply.finish,
+            call.problem,
+            reply.text,
+            reply.prompt_tokens,
+            reply.completion_tokens,
+            reply.seconds,
+            json.dumps(reply.logprobs) if reply.logprobs else None,
+            reply.error,
+            self._share(first) if shared else None,
+            json.dumps([[m.role, m.content] for m in rest], ensure_ascii=False),
+            self._share(request.schema) if request.schema else None,
+            json.dumps([sampling.temperature, sampling.top_p, sampling.max_tokens, sampling.seed, sampling.sample]),
+            time.time(),
+        )
+
+    def _share(self, text: str) -> int:
+        if text not in self._shared:
+            row = self._db.execute("INSERT INTO shared (text) VALUES (?) RETURNING id", (text,)).fetchone()
+            self._shared[text] = int(row[0])
+        return self._shared[text]
