@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import Any
 
@@ -70,3 +70,18 @@ def _plain(title: str, total: int) -> Update:
         say(f"{title}: {done} of {total}, {now - began:.0f} s{left}{', ' + note if note else ''}")
 
     return update
+
+
+@contextmanager
+def stepping() -> Iterator[Callable[[str, int, int, str], None]]:
+    """Show the progress of jobs that follow one another; call with (title, done, total, note)."""
+    with ExitStack() as open_bars:
+        updates: dict[str, Update] = {}
+
+        def step(title: str, done: int, total: int, note: str) -> None:
+            if title not in updates:
+                open_bars.close()
+                updates[title] = open_bars.enter_context(progress(title, total))
+            updates[title](done, note)
+
+        yield step

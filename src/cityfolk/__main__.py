@@ -1,0 +1,5 @@
+"""`python -m cityfolk`."""
+
+from cityfolk.cli.main import main
+
+main()

@@ -1,0 +1,26 @@
+"""`cityfolk evaluate DIR [people|text]`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cityfolk.cli.console import result, stepping
+from cityfolk.cli.options import Folder, Json
+
+
+def evaluate(
+    folder: Folder,
+    what: Annotated[list[str] | None, typer.Argument(help="people, text, or both (what there is).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a study: people against their tables, written lives against the facts."""
+    from cityfolk.stages import measure
+    from cityfolk.study.folder import Study
+
+    with Study.open(folder) as study, stepping() as step:
+        summary = measure(study, what or None, step=step)
+    lines = [f"{row['title']}: {row['text']}" for row in summary["headline"]]
+    lines.append(f"{summary['findings']} findings: {folder / 'findings.parquet'}")
+    result("\n".join(lines), summary, as_json=as_json)

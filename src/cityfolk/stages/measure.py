@@ -1,0 +1,78 @@
+"""`evaluate`: people against their place's tables, rules and norms; written lives against the facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cityfolk.errors import UsageError
+from cityfolk.evaluation.people import evaluate_people
+from cityfolk.evaluation.text_basic import evaluate_text
+from cityfolk.stages.people import place_of
+from cityfolk.stages.step import Step, quiet
+from cityfolk.study.folder import Study
+from cityfolk.types import Finding
+
+HEADLINE = (
+    "people.certificate.inside",
+    "people.certificate.fitted.inside",
+    "people.rules.broken",
+    "text.contradiction_free",
+)
+
+
+def measure(study: Study, what: Sequence[str] | None = None, *, step: Step = quiet) -> dict[str, Any]:
+    """Measure the parts of a study that are asked for (all there are, by default) and keep the findings."""
+    available: dict[str, Callable[[Study], list[Finding]]] = {"people": _people}
+    if study.has("profiles"):
+        available["text"] = _text
+    for name in what or available:
+        if name not in ("people", "text"):
+            raise UsageError(f"{name!r} cannot be evaluated", hint="people or text")
+        if name not in available:
+            raise UsageError(f"{study.folder} has no written lives", hint=f"run `cityfolk write {study.folder}` first")
+    study.begin("evaluate", {}, free={"what": list(what or available)})
+    chosen = list(what or available)
+    for done, name in enumerate(chosen):
+        step("evaluate", done, len(chosen), name)
+        study.replace_findings(f"{name}.", available[name](study))
+    step("evaluate", len(chosen), len(chosen), "")
+    study.finish("evaluate")
+    return _summary(study)
+
+
+def _people(study: Study) -> list[Finding]:
+    place = place_of(study)
+    about = study.read_metadata("people")
+    return evaluate_people(
+        study.read("people"),
+        study.read("households"),
+        place.tables,
+        fitted=json.loads(about.get("cityfolk.fitted", "[]")),
+        associations=place.associations,
+        state=place.state,
+        seed=study.config("people")["seed"],
+    )
+
+
+def _text(study: Study) -> list[Finding]:
+    return evaluate_text(study.read("profiles"), study.read("people"), study.read("cohort"))
+
+
+def _summary(study: Study) -> dict[str, Any]:
+    rows = {row["id"]: row for row in study.findings().iter_rows(named=True)}
+    headline = [
+        {"id": name, "title": rows[name]["title"], "value": rows[name]["value"], "text": _words(rows[name])}
+        for name in HEADLINE
+        if name in rows
+    ]
+    return {"headline": headline, "findings": len(rows)}
+
+
+def _words(row: dict[str, Any]) -> str:
+    value = row["value"]
+    if value is None:
+        return "not known"
+    text = f"{100 * value:.1f}%" if row["unit"] == "share" else f"{value:,.0f} {row['unit']}".strip()
+    return text if row["n"] is None else f"{text} of {row['n']:,}"

@@ -1,0 +1,74 @@
+"""`report`, `show`, `export`: a study read back for people and for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cityfolk.errors import UsageError
+from cityfolk.reports.export import export_geo, export_hf, export_tables
+from cityfolk.reports.inputs import ReportInputs
+from cityfolk.reports.page import build_report
+from cityfolk.reports.show import plain_text, show_document
+from cityfolk.stages.people import place_of
+from cityfolk.stages.step import Step, quiet
+from cityfolk.study.files import write_text
+from cityfolk.study.folder import FAILURES, JOURNAL, Study
+
+PAGE = "report.html"
+
+
+def make_report(study: Study, *, title: str = "", step: Step = quiet) -> Path:
+    """Make report.html; return its path."""
+    study.begin("report", {}, free={"title": title})
+    step("report", 0, 1, "")
+    page = study.folder / PAGE
+    write_text(page, build_report(report_inputs(study), title=title))
+    study.finish("report")
+    step("report", 1, 1, "")
+    return page.resolve()
+
+
+def report_inputs(study: Study) -> ReportInputs:
+    """Read everything that a report is made from."""
+    place = place_of(study)
+    failures = study.folder / FAILURES
+    about = study.read_metadata("people")
+    return ReportInputs(
+        place_title=place.title,
+        people=study.read("people"),
+        households=study.read("households"),
+        findings=study.findings(),
+        cohort=study.read("cohort") if study.has("cohort") else None,
+        profiles=study.read("profiles") if study.has("profiles") else None,
+        manifest=study.manifest,
+        calls=study.journal.summary() if (study.folder / JOURNAL).exists() else (),
+        failures=[json.loads(line) for line in failures.read_text("utf-8").splitlines()] if failures.exists() else (),
+        sources=json.loads(about.get("cityfolk.sources", "{}")),
+        borrowed=json.loads(about.get("cityfolk.borrowed", "{}")),
+        tables=place.tables,
+        geometry=place.geometry,
+        names=place.neighbourhoods,
+    )
+
+
+def show_citizen(study: Study, person_id: int) -> tuple[str, dict[str, Any]]:
+    """Return one citizen in words and as a document; UsageError if there is nobody of that number."""
+    people = study.read("people")
+    if person_id >= people.height:
+        raise UsageError(
+            f"there is no person {person_id} in {study.folder}", hint=f"person_id runs from 0 to {people.height - 1}"
+        )
+    inputs = report_inputs(study)
+    return plain_text(inputs, person_id), show_document(inputs, person_id)
+
+
+def export_study(study: Study, to: Path, *, geo: bool = False, hf: bool = False) -> list[Path]:
+    """Write a study's tables under `to`; return the files."""
+    inputs = report_inputs(study)
+    if geo:
+        return export_geo(inputs, to)
+    if hf:
+        return export_hf(inputs, to)
+    return export_tables(inputs, to)

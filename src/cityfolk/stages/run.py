@@ -1,0 +1,68 @@
+"""`run`: the stages that a study has sections for, in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cityfolk.config import StudyConfig, WriteSection
+from cityfolk.engines.registry import load_engine
+from cityfolk.errors import IncompleteError
+from cityfolk.places.pack import load_place
+from cityfolk.stages.lives import WriteOptions, write_lives
+from cityfolk.stages.measure import measure
+from cityfolk.stages.pages import make_report
+from cityfolk.stages.people import make_people
+from cityfolk.stages.step import Step, quiet
+from cityfolk.study.folder import Study
+
+
+def check_study(config: StudyConfig) -> None:
+    """Check what can be checked before the first write: the place and every engine."""
+    if config.people is not None:
+        load_place(config.people.place)
+    if config.write is not None:
+        for spec in config.write.engines:
+            load_engine(spec)
+
+
+def run_study(study: Study, config: StudyConfig, *, step: Step = quiet) -> dict[str, Any]:
+    """Do what a study asks for, continuing where it stopped.
+
+    Citizens who could not be written do not keep the rest from being measured and reported: IncompleteError comes
+    last.
+    """
+    lines: list[str] = []
+    result = str(study.folder)
+    incomplete: IncompleteError | None = None
+    if config.people is not None:
+        made = make_people(study, config.people.place, config.seed, step=step)
+        lines.append(
+            f"{made['place']}: {made['people']:,} people in {made['households']:,} households, "
+            f"{made['group_quarters']:,} of them in group quarters"
+        )
+    if config.write is not None:
+        try:
+            done = write_lives(study, _options(config.write), step=step)
+            lines.append(f"{done['profiles']:,} lives written by {', '.join(done['engines'])}")
+        except IncompleteError as error:
+            incomplete = error
+    if config.evaluate is not None:
+        what = [name for name in config.evaluate.what if name == "people" or study.has("profiles")]
+        summary = measure(study, what, step=step)
+        lines += [f"{row['title']}: {row['text']}" for row in summary["headline"]]
+    if config.report is not None:
+        result = str(make_report(study, title=config.report.title, step=step))
+    if incomplete is not None:
+        raise incomplete
+    return {"lines": lines, "result": result, "folder": str(study.folder)}
+
+
+def _options(section: WriteSection) -> WriteOptions:
+    return WriteOptions(
+        n=section.n,
+        engines=tuple(section.engines),
+        depth=section.depth,
+        filter=section.filter,
+        targets=section.targets,
+        temperature=section.temperature,
+    )
