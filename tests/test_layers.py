@@ -9,11 +9,15 @@ LAYERS = [
     {"vocabulary"},
     {"rng"},
     {"types"},
-    {"config", "study", "personality", "pocket", "tables"},
+    {"config", "study", "personality"},
+    {"pocket"},
+    {"tables"},
     {"engines"},
     {"places", "people", "profiles", "evaluation"},
     {"reports"},
-    {"cli", "__init__", "__main__"},
+    {"stages"},
+    {"cli", "__init__"},
+    {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 STAGES = {"places", "people", "profiles", "evaluation"}

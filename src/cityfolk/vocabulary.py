@@ -156,3 +156,16 @@ HOUSEHOLD_CATEGORIES: dict[str, tuple[str, ...]] = {
     "gq_type": GQ_TYPES,
     "tenure": TENURES,
 }
+PROBLEM_RULES = (
+    "age",
+    "sex",
+    "job",
+    "household",
+    "origin",
+    "education",
+    "income",
+    "religion",
+    "party",
+    "disability",
+    "traits",
+)
