@@ -6,13 +6,18 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import polars as pl
+
 from cityfolk.errors import UsageError
 from cityfolk.evaluation.people import evaluate_people
-from cityfolk.evaluation.text_basic import evaluate_text
+from cityfolk.evaluation.personality_check import personality_findings
+from cityfolk.evaluation.rater import expressed_findings
+from cityfolk.evaluation.text_basic import text_findings
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
 from cityfolk.types import Finding
+from cityfolk.vocabulary import TRAITS
 
 HEADLINE = (
     "people.certificate.inside",
@@ -45,19 +50,32 @@ def measure(study: Study, what: Sequence[str] | None = None, *, step: Step = qui
 def _people(study: Study) -> list[Finding]:
     place = place_of(study)
     about = study.read_metadata("people")
-    return evaluate_people(
-        study.read("people"),
+    people = study.read("people")
+    findings = evaluate_people(
+        people,
         study.read("households"),
         place.tables,
-        fitted=json.loads(about.get("cityfolk.fitted", "[]")),
         associations=place.associations,
+        fitted=json.loads(about.get("cityfolk.fitted", "[]")),
         state=place.state,
         seed=study.config("people")["seed"],
     )
+    return findings + personality_findings(people)
 
 
 def _text(study: Study) -> list[Finding]:
-    return evaluate_text(study.read("profiles"), study.read("people"), study.read("cohort"))
+    profiles, people, cohort = study.read("profiles"), study.read("people"), study.read("cohort")
+    failed = study.manifest["stages"].get("write", {}).get("facts", {}).get("failed", 0)
+    return text_findings(profiles, failures=failed) + expressed_findings(profiles, _as_asked(people, cohort))
+
+
+def _as_asked(people: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
+    """Return the cohort's people with the traits that the model was given: set by hand where the cohort says so."""
+    by_hand = pl.col("overrides").str.json_decode(pl.Struct(dict.fromkeys(TRAITS, pl.Float32)))
+    given = people.join(cohort.select("person_id", by_hand), on="person_id")
+    return given.with_columns(
+        pl.coalesce(pl.col("overrides").struct.field(trait), pl.col(trait)).alias(trait) for trait in TRAITS
+    ).drop("overrides")
 
 
 def _summary(study: Study) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cityfolk.errors import UsageError
+from cityfolk.places.pack import Place
 from cityfolk.reports.export import export_geo, export_hf, export_tables
 from cityfolk.reports.inputs import ReportInputs
 from cityfolk.reports.page import build_report
@@ -49,8 +50,16 @@ def report_inputs(study: Study) -> ReportInputs:
         borrowed=json.loads(about.get("cityfolk.borrowed", "{}")),
         tables=place.tables,
         geometry=place.geometry,
-        names=place.neighbourhoods,
+        names=_neighbourhoods(place),
+        notes=place.about.notes,
     )
+
+
+def _neighbourhoods(place: Place) -> dict[str, str]:
+    areas = place.block_groups
+    if areas is None or "neighbourhood" not in areas.columns:
+        return {}
+    return {area: name for area, name in areas.select("block_group", "neighbourhood").iter_rows() if name}
 
 
 def show_citizen(study: Study, person_id: int) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,161 @@
+"""Training samples for the embedded model, each at its own address, and the tokenizer that is trained on them."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from numpy.random import Generator
+from pocket_citizens import NamePool, draw_citizen
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from cityfolk import rng as addressed
+from cityfolk.personality.words import POLES
+from cityfolk.pocket.grammar import write_profile
+from cityfolk.pocket.reflecting import write_reflections
+from cityfolk.pocket.talk import write_answer, write_choice
+from cityfolk.profiles.prompts import GUIDANCE, REFLECTION_GUIDANCE, citizen_text, profile_messages, reflection_messages
+from cityfolk.profiles.schema import ProfileText, ReflectionsText
+from cityfolk.types import Citizen, Message
+
+VOCABULARY = 4096
+SPECIAL = ("<|bos|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+CHAT_TEMPLATE = (
+    "{{ '<|bos|>' }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+# Shares of the training mix; what is left over is talk.
+MIX = (("profile", 0.70), ("full", 0.08), ("reflections", 0.10), ("choice", 0.08), ("answer", 0.04))
+ANSWER_GUIDANCE = (
+    "You are the resident described below. Answer in the first person, in one to three sentences.",
+    "Answer as the person described. Stay in character.",
+    "You are this person. Answer briefly and truthfully.",
+)
+CHOICE_GUIDANCE = (
+    "You are the resident described below. Answer with one of the options and nothing else.",
+    "Answer as the person described, with one of the options only.",
+    "You are this person. Pick one option.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One conversation: the messages asked, the reply that is right, and which part of the mix it belongs to."""
+
+    kind: str
+    messages: tuple[Message, ...]
+    reply: str
+
+
+def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str = "") -> Sample:
+    """Return sample `number` of a split: the same one whatever else has been made."""
+    rng = addressed.child(seed, "pocket", split, number)
+    kind = kind or _kind(rng.random())
+    citizen = draw_citizen(rng, names)
+    messages, reply = _conversation(kind, citizen, rng)
+    return Sample(kind=kind, messages=messages, reply=reply)
+
+
+def _kind(u: float) -> str:
+    for kind, share in MIX:
+        u -= share
+        if u < 0:
+            return kind
+    return "answer"
+
+
+def _conversation(kind: str, citizen: Citizen, rng: Generator) -> tuple[tuple[Message, ...], str]:
+    text = citizen_text(citizen)
+    if kind == "reflections":
+        return reflection_messages(citizen), compact(write_reflections(text, rng))
+    if kind in ("profile", "full"):
+        thoughts = ReflectionsText(**write_reflections(text, rng)) if kind == "full" else None
+        messages = profile_messages(citizen, thoughts)
+        return messages, compact(write_profile(messages[1].content, rng))
+    if kind == "answer":
+        question, reply = write_answer(text, rng)
+        guidance = ANSWER_GUIDANCE
+    else:
+        question, _, reply = write_choice(text, rng)
+        guidance = CHOICE_GUIDANCE
+    system = guidance[int(rng.random() * len(guidance))]
+    content = f"{text}\n\n{question}" if rng.random() < 0.7 else f"{text}\nQuestion: {question}"
+    return (Message(role="system", content=system), Message(role="user", content=content)), reply
+
+
+def compact(value: object) -> str:
+    """Return JSON without spaces, in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def render(messages: tuple[Message, ...]) -> str:
+    """Return the prompt as the chat template writes it, ready for the reply."""
+    return "<|bos|>" + "".join(f"<|{m.role}|>{m.content}<|end|>" for m in messages) + "<|assistant|>"
+
+
+def whole_pieces() -> list[str]:
+    """Return the strings that are one token each: keys of the two schemas, labels of the prompt, pole markers."""
+    pieces = ['"}', '","']
+    lists = ("strengths", "weaknesses")
+    for model in (ProfileText, ReflectionsText):
+        keys = list(model.model_fields)
+        for before, key in zip(["", *keys], keys, strict=False):
+            opening = "{" if not before else '"],' if before in lists else '",'
+            pieces.append(f'{opening}"{key}":' + ('["' if key in lists else '"'))
+    labels = (
+        "Age", "Sex", "Home", "Origin", "Race and ethnicity", "Language at home", "Marital status", "Household",
+        "Education", "Work", "Commute", "Income", "Religion", "Politics", "Disability", "Body",
+    )  # fmt: skip
+    pieces += [f"\n{label}:" for label in labels]
+    pieces += ["Name:", *(f"\n{trait.capitalize()}:" for trait in POLES)]
+    pieces += [f" ({', '.join(words)})" for pair in POLES.values() for words in pair]
+    return [*dict.fromkeys(pieces), " of 100 adults"]
+
+
+def train_tokenizer(seed: int, names: NamePool, samples: int = 4000) -> Tokenizer:
+    """Return a byte-level BPE tokenizer; digits stand alone, and text is mixed in that the grammar doesn't write."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    pieces = whole_pieces()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - len(pieces),
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(seed, names, samples, pieces), trainer)
+    tokenizer.add_tokens([AddedToken(piece, normalized=False, special=False) for piece in pieces])
+    return tokenizer
+
+
+def _texts(seed: int, names: NamePool, samples: int, pieces: list[str]) -> Iterator[str]:
+    for number in range(samples):
+        sample = make_sample(seed, "tokenizer", number, names)
+        for text in (sample.messages[-1].content, sample.reply):
+            for piece in pieces:
+                text = text.replace(piece, "\x00")
+            yield from text.split("\x00")
+    yield from ("Yes", "No", "A", "B", "C", "D", "E") * 200
+    yield from (GUIDANCE, REFLECTION_GUIDANCE, *ANSWER_GUIDANCE, *CHOICE_GUIDANCE) * 100
+    yield from (doc for doc in _plain_english() for _ in range(2))
+
+
+def _plain_english() -> Iterator[str]:
+    folder = Path(pkgutil.__file__).parent
+    for name in ("argparse", "asyncio/queues", "difflib", "email/message", "statistics", "turtle", "doctest", "random"):
+        path = folder / f"{name}.py"
+        if path.exists():
+            yield from path.read_text(encoding="utf-8").split("\n\n")
+
+
+def token_ids(sample: Sample, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return (prompt ids, reply ids with the end token)."""
+    prompt = tokenizer.encode(render(sample.messages), add_special_tokens=False).ids
+    reply = tokenizer.encode(sample.reply + "<|end|>", add_special_tokens=False).ids
+    return prompt, reply

@@ -1,0 +1,332 @@
+"""The calibrated draw: a maximum-entropy fit of propensities to official totals, then whole people.
+
+`calibrate` moves seed propensities as little as it can (in Kullback-Leibler divergence) until weighted totals meet
+their targets; every target has a tolerance, so that sources which disagree are reconciled in proportion to their
+margins (generalised raking: Deville, Sarndal and Sautory 1993; the ridge on the multipliers is the "soft calibration"
+of Guggemos and Tille 2010). `allocate` turns propensities into one category per unit with quotas met exactly
+(systematic sampling along an order, one category after the other: Tille 2006, ch. 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cityfolk.errors import DataError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_MAX_STEPS = 60
+_TOLERANCE = 0.02  # of a target's tolerance: the dual gradient at which the fit counts as reached
+_PRIOR_WEIGHT = 0.001  # of the seed against the targets: an observation of it counts a thousandth of a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One weighted total: sum over units of weight[mask] times category weight equals `total`, give or take `sigma`."""
+
+    mask: int
+    categories: Floats  # (K,), usually 0 or 1; other values express ratios
+    total: float
+    sigma: float
+    label: str = ""
+
+
+@dataclass
+class Targets:
+    """The totals one attribute must meet. `masks` holds each distinct vector of unit weights once, shape (n,)."""
+
+    masks: list[NDArray[np.float32]] = field(default_factory=list)
+    rows: list[Target] = field(default_factory=list)
+    _known: dict[bytes, int] = field(default_factory=dict)
+
+    def add(self, weights: ArrayLike, categories: ArrayLike, total: float, sigma: float, label: str = "") -> None:
+        """Add one total; `sigma` is in the units of the total and is kept above .3 so that the fit stays well posed."""
+        column = np.ascontiguousarray(weights, dtype=np.float32)
+        key = column.tobytes()
+        mask = self._known.setdefault(key, len(self.masks))
+        if mask == len(self.masks):
+            self.masks.append(column)
+        wanted = np.asarray(categories, dtype=np.float64)
+        self.rows.append(Target(mask=mask, categories=wanted, total=total, sigma=max(sigma, 0.3), label=label))
+
+
+def _mix(state: NDArray[np.uint64], column: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    with np.errstate(over="ignore"):
+        state = (state ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        return state ^ (state >> np.uint64(29))
+
+
+def cells_of(columns: list[NDArray[np.float32]], seed_id: ArrayLike) -> tuple[Ints, Ints, Ints]:
+    """Group units that no target and no seed tells apart: (cell of each unit, first unit of each cell, its count)."""
+    state = np.asarray(seed_id).astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + np.uint64(1)
+    for column in columns:
+        state = _mix(state, column.view(np.uint32).astype(np.uint64))
+    _, first, cell, count = np.unique(state, return_index=True, return_inverse=True, return_counts=True)
+    return cell.astype(np.int64), first.astype(np.int64), count.astype(np.int64)
+
+
+class _Dual:
+    """The convex dual of the soft calibration on cells: its value, gradient, Hessian and the fitted propensities."""
+
+    def __init__(self, seed: Floats, count: Floats, weights: Floats, targets: list[Target]) -> None:
+        with np.errstate(divide="ignore"):
+            self.log_seed = np.log(seed)
+        self.count = count
+        kinds, self.kind = np.unique(np.array([t.categories for t in targets]), axis=0, return_inverse=True)
+        self.kind = self.kind.reshape(-1)
+        self.kinds: Floats = kinds
+        self.blocks = [np.flatnonzero(self.kind == k) for k in range(len(kinds))]
+        mask = np.array([t.mask for t in targets])
+        self.parts = [np.ascontiguousarray(weights[:, mask[block]]) for block in self.blocks]
+        self.total = np.array([t.total for t in targets], dtype=np.float64)
+        self.variance = _PRIOR_WEIGHT * np.array([t.sigma for t in targets], dtype=np.float64) ** 2
+
+    def propensities(self, multipliers: Floats) -> tuple[Floats, Floats]:
+        scores = np.stack([part @ multipliers[b] for part, b in zip(self.parts, self.blocks, strict=True)], axis=1)
+        logits = self.log_seed + scores @ self.kinds
+        top = logits.max(axis=1, keepdims=True)
+        p = np.exp(logits - top)
+        norm = p.sum(axis=1, keepdims=True)
+        p /= norm
+        return p, (top + np.log(norm))[:, 0]
+
+    def value(self, multipliers: Floats) -> tuple[float, Floats]:
+        p, log_norm = self.propensities(multipliers)
+        ridge = 0.5 * float(self.variance @ multipliers**2)
+        return float(self.count @ log_norm) - float(multipliers @ self.total) + ridge, p
+
+    def gradient(self, multipliers: Floats, p: Floats) -> Floats:
+        mean = p @ self.kinds.T
+        reached = np.empty_like(self.total)
+        for j, (part, block) in enumerate(zip(self.parts, self.blocks, strict=True)):
+            reached[block] = part.T @ (self.count * mean[:, j])
+        return reached - self.total + self.variance * multipliers
+
+    def hessian(self, p: Floats) -> Floats:
+        mean = p @ self.kinds.T
+        hessian = np.diag(self.variance)
+        for i, left in enumerate(self.blocks):
+            for j, right in enumerate(self.blocks[: i + 1]):
+                both = p @ (self.kinds[i] * self.kinds[j]) - mean[:, i] * mean[:, j]
+                part = self.parts[i].T @ (self.parts[j] * (self.count * both)[:, None])
+                hessian[np.ix_(left, right)] += part
+                if i != j:
+                    hessian[np.ix_(right, left)] += part.T
+        return hessian
+
+
+def calibrate(seed: Floats, count: ArrayLike, weights: Floats, targets: list[Target]) -> Floats:
+    """Return propensities (cells, K), each row summing to 1, that meet the targets within their tolerances.
+
+    seed: (cells, K), zero where a category is impossible; count: (cells,) units in each cell; weights: (cells, masks).
+    Raises DataError when a cell has no possible category.
+    """
+    if not np.all(seed.sum(axis=1) > 0):
+        raise DataError("a group of people has no possible category", hint="give each row of the seed a positive entry")
+    if not targets:
+        return np.asarray(seed / seed.sum(axis=1, keepdims=True))
+    dual = _Dual(seed, np.asarray(count, dtype=np.float64), weights, targets)
+    multipliers = np.zeros(len(targets))
+    value, p = dual.value(multipliers)
+    limit = _TOLERANCE * np.array([t.sigma for t in targets])
+    for _ in range(_MAX_STEPS):
+        gradient = dual.gradient(multipliers, p)
+        if np.all(np.abs(gradient) <= limit):
+            break
+        step = np.linalg.solve(dual.hessian(p), gradient)
+        slope, scale = float(gradient @ step), 1.0
+        while True:
+            new_value, new_p = dual.value(multipliers - scale * step)
+            if new_value <= value - 1e-4 * scale * slope or scale < 1e-6:
+                break
+            scale *= 0.5
+        if scale < 1e-6:
+            break
+        multipliers, value, p = multipliers - scale * step, new_value, new_p
+    return p
+
+
+def round_quotas(expected: Floats, sizes: Ints) -> Ints:
+    """Round expected counts (groups, K) to integers whose rows sum to `sizes` and whose columns drift by less than 1.
+
+    The remainder of each group is carried to the next.
+    """
+    quotas = np.zeros(expected.shape, dtype=np.int64)
+    carry = np.zeros(expected.shape[1])
+    for g in range(len(expected)):
+        scaled = expected[g] * (sizes[g] / max(expected[g].sum(), 1e-300))
+        wanted = np.where(expected[g] > 0, np.maximum(scaled + carry, 0.0), 0.0)
+        whole = np.floor(wanted + 1e-6).astype(np.int64)
+        short = int(sizes[g] - whole.sum())
+        order = np.argsort(-(wanted - whole - 2.0 * (expected[g] <= 0)), kind="stable")
+        if short > 0:
+            whole[order[:short]] += 1
+        while short < 0:  # a carried surplus: take it back where the overshoot is largest
+            k = int(np.argmax(np.where(whole > 0, whole - wanted, -np.inf)))
+            whole[k] -= 1
+            short += 1
+        quotas[g] = whole
+        carry += scaled - whole
+    return quotas
+
+
+def _rake(p: Floats, group: Ints, quotas: Ints, rounds: int) -> Floats:
+    wanted = quotas.astype(np.float64)
+    for _ in range(rounds):
+        reached = np.stack([np.bincount(group, p[:, k], len(quotas)) for k in range(p.shape[1])], axis=1)
+        factor = np.divide(wanted, reached, out=np.zeros_like(wanted), where=reached > 0)
+        if np.all(np.abs(reached - wanted) <= 0.01 * np.maximum(wanted, 1.0)):
+            break
+        p *= factor[group]
+        total = p.sum(axis=1, keepdims=True)
+        np.divide(p, total, out=p, where=total > 0)
+    return p
+
+
+def _inclusion(odds: Floats, group: Ints, wanted: Floats) -> Floats:
+    """Scale odds by one factor per group until inclusion probabilities sum to what is wanted (Newton on its log)."""
+    log_scale = np.zeros(len(wanted))
+    certain = np.isinf(odds)
+    for _ in range(40):
+        scaled = np.where(certain, 1.0, odds) * np.exp(log_scale)[group]
+        pi = np.where(certain, 1.0, scaled / (1.0 + scaled))
+        gap = wanted - np.bincount(group, pi, len(wanted))
+        slope = np.bincount(group, pi * (1.0 - pi), len(wanted))
+        if np.all(np.abs(gap) < 1e-7):
+            break
+        log_scale += np.clip(np.divide(gap, slope, out=np.zeros_like(gap), where=slope > 1e-12), -3.0, 3.0)
+    return np.asarray(pi)
+
+
+def allocate(
+    propensity: Floats,
+    group: ArrayLike,
+    quotas: ArrayLike,
+    uniforms: ArrayLike,
+    order: ArrayLike | None = None,
+    *,
+    exact: bool = True,
+) -> NDArray[np.int16]:
+    """Give each unit one of K categories so that every (group, category) quota is met exactly.
+
+    propensity: (n, K), zero where a category is forbidden to a unit; group: (n,) integers from 0; quotas: (groups, K)
+    integers whose rows sum to the group sizes; uniforms: (n,) in (0, 1), which decide within equal propensities;
+    order: (n,) optional integers along which the draw is spread evenly (units that are alike get the same number).
+    The result for a unit depends on its values, not on its place in the arrays (up to ties of `uniforms`).
+    Raises DataError when quotas cannot be met; with exact=False they are then met as nearly as can be, and a forbidden
+    category is still never chosen.
+    """
+    group, quotas = np.asarray(group, dtype=np.int64), np.asarray(quotas, dtype=np.int64)
+    uniforms = np.asarray(uniforms, dtype=np.float64)
+    n, k_all = propensity.shape
+    sizes = np.bincount(group, minlength=len(quotas))
+    if not np.array_equal(quotas.sum(axis=1), sizes):
+        raise DataError("quotas do not add up to the groups", hint="each row of quotas sums to its group's size")
+    key = np.zeros(n, dtype=np.int64) if order is None else np.asarray(order)
+    sort = np.lexsort((uniforms, key, group))
+    p = _rake(np.ascontiguousarray(propensity[sort], dtype=np.float64), group[sort], quotas, 20)
+    allowed = propensity[sort] > 0
+    g = group[sort]
+    codes = np.full(n, -1, dtype=np.int16)
+    left = np.arange(n)
+    categories = np.argsort(quotas.sum(axis=0), kind="stable")
+    starts = np.random.Generator(np.random.PCG64(int(uniforms[sort].sum() * 1e9) if n else 0)).random(
+        (k_all, len(quotas))
+    )
+    for position, k in enumerate(categories[:-1]):
+        rest = np.sum(p[left][:, categories[position + 1 :]], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            odds = np.where(p[left, k] > 0, np.minimum(p[left, k] / rest, 1e12), 0.0)
+        only = allowed[left, k] & ~np.any(allowed[left][:, categories[position + 1 :]], axis=1)
+        odds[only] = np.inf
+        pi = _inclusion(odds, g[left], quotas[:, k].astype(np.float64))
+        chosen = _systematic(pi, g[left], quotas[:, k], starts[k])
+        codes[left[chosen]] = k
+        left = left[~chosen]
+    codes[left] = categories[-1]
+    _repair(codes, allowed, g, quotas, exact)
+    result = np.empty(n, dtype=np.int16)
+    result[sort] = codes
+    return result
+
+
+def _systematic(pi: Floats, group: Ints, wanted: Ints, start: Floats) -> NDArray[np.bool_]:
+    """Pick along the order where the running sum of probabilities passes a whole number, within each group."""
+    running = np.cumsum(pi)
+    last = np.flatnonzero(np.append(group[1:] != group[:-1], True)) if len(group) else np.zeros(0, dtype=np.int64)
+    before = np.zeros(len(wanted))
+    present = group[last]
+    before[present] = np.concatenate(([0.0], running[last][:-1])) if len(last) else 0.0
+    inside = running - before[group]
+    reached = np.zeros(len(wanted))
+    reached[present] = inside[last]
+    # A group's probabilities sum to its quota up to rounding error; make the last step land exactly.
+    exact = np.divide(wanted, reached, out=np.ones(len(wanted)), where=reached > 0)
+    inside = np.where(np.abs(exact[group] - 1.0) < 1e-3, inside * exact[group], inside)
+    passed = np.floor(inside + start[group] + 1e-9)
+    passed[last] = wanted[present] + np.floor(start[present])
+    previous = np.concatenate(([0.0], passed[:-1])) if len(passed) else passed
+    first = np.concatenate(([0], last[:-1] + 1)) if len(last) else last
+    previous[first] = np.floor(start[present])
+    return np.asarray(passed > previous)
+
+
+def _repair(codes: NDArray[np.int16], allowed: NDArray[np.bool_], group: Ints, quotas: Ints, exact: bool) -> None:
+    """Move units along shortest chains of categories until nobody is where they may not be and quotas hold (in place).
+
+    Only the few units that the sequential draw left in a wrong place are moved.
+    """
+    k_all = quotas.shape[1]
+    bad = np.flatnonzero(~allowed[np.arange(len(codes)), codes])
+    counts = np.bincount(group * k_all + codes, minlength=quotas.size).reshape(quotas.shape)
+    for i in bad:  # take wrongly placed units out: each first goes to a category it may have
+        counts[group[i], codes[i]] -= 1
+        codes[i] = int(np.argmax(allowed[i] * (1.0 + quotas[group[i]] - counts[group[i]] + len(codes))))
+        counts[group[i], codes[i]] += 1
+    for g in np.flatnonzero(np.any(counts != quotas, axis=1)):
+        members = np.flatnonzero(group == g)
+        while np.any(counts[g] > quotas[g]):
+            chain = _chain(codes, allowed, members, counts[g] - quotas[g])
+            if not chain and not exact:
+                break
+            if not chain:
+                raise DataError(
+                    "quotas cannot be met with the categories allowed", hint="relax a quota or allow a category"
+                )
+            for unit, k in chain:
+                counts[g, codes[unit]] -= 1
+                codes[unit] = k
+                counts[g, k] += 1
+
+
+def _chain(codes: NDArray[np.int16], allowed: NDArray[np.bool_], members: Ints, surplus: Ints) -> list[tuple[int, int]]:
+    """Return moves (unit, new category) that carry one unit of surplus to a category that lacks one (breadth first).
+
+    Empty where there is no such chain.
+    """
+    came: dict[int, tuple[int, int]] = {}
+    frontier = [int(k) for k in np.flatnonzero(surplus > 0)]
+    seen = set(frontier)
+    while frontier:
+        following: list[int] = []
+        for k in frontier:
+            inside = members[codes[members] == k]
+            for target in np.flatnonzero(np.any(allowed[inside], axis=0)) if len(inside) else []:
+                if int(target) in seen:
+                    continue
+                seen.add(int(target))
+                came[int(target)] = (int(inside[np.flatnonzero(allowed[inside, target])[0]]), k)
+                if surplus[target] < 0:
+                    moves, here = [], int(target)
+                    while here in came:
+                        unit, source = came[here]
+                        moves.append((unit, here))
+                        here = source
+                    return moves
+                following.append(int(target))
+        frontier = following
+    return []

@@ -1,0 +1,267 @@
+"""From the rows of tables.csv to whole people: which official totals bind an attribute, and the draw that meets them.
+
+A row binds an attribute when its conditions name the attribute and otherwise only columns that are already known.
+Counts and percents become totals; a median becomes "as many below as above"; a mean over brackets becomes a balance
+around it. Nothing here knows a table by name, so a place outside the US is fitted by the same code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cityfolk.people.allocate import Floats, Targets, allocate, calibrate, cells_of, round_quotas
+from cityfolk.tables.query import Condition, Query, condition_mask, parse
+from cityfolk.tables.view import Encoded, View, encode, person_view
+
+TIGHTNESS = 0.08  # of a row's 90% margin: how far the fit may stay from an estimate where sources disagree
+_LOOSE = 0.04  # relative tolerance of a figure that has no margin of error
+Bools = NDArray[np.bool_]
+
+
+@dataclass
+class Known:
+    """Columns of one entity that are settled; stands in for a view when conditions are evaluated."""
+
+    entity: str
+    base: View
+    masks: dict[Condition, Bools] = field(default_factory=dict)
+    added: dict[str, Encoded] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows."""
+        return self.base.rows
+
+    def encoded(self, column: str) -> Encoded:
+        """Return a column as numbers."""
+        return self.added[column] if column in self.added else self.base.encoded(column)
+
+    def has(self, column: str) -> bool:
+        """Say whether a column is settled."""
+        return column in self.added or column in self.base.frame.columns
+
+    def learn(self, frame: pl.DataFrame) -> None:
+        """Add the columns of a frame of the same rows."""
+        for name in frame.columns:
+            self.added[name] = encode(frame[name])
+        for condition in [c for c in self.masks if c.column in frame.columns]:
+            del self.masks[condition]
+
+    def mask(self, conditions: list[Condition]) -> Bools:
+        """Return which rows meet every condition."""
+        met = np.ones(self.rows, dtype=bool)
+        for condition in conditions:
+            met &= condition_mask(condition, self)  # type: ignore[arg-type]  # the part of View that it needs
+        return met
+
+
+def choices(**columns: list[object]) -> View:
+    """Return the possible values of an attribute (and what follows from each) as a small view of persons."""
+    return person_view(pl.DataFrame(columns))
+
+
+def household_choices(entity: str = "households", **columns: list[object]) -> View:
+    """Return the possible values of a household attribute as a small view."""
+    return View(entity, pl.DataFrame(columns))
+
+
+class Book:
+    """The rows of a place's tables, parsed once.
+
+    Rows that are borrowed (an older vintage, a wider area) give shape, not level: their counts are read as shares of
+    their universe, with a loose tolerance.
+    """
+
+    def __init__(self, tables: pl.DataFrame) -> None:
+        self.rows: list[tuple[Query, float, float | None, str]] = []
+        self.used: set[str] = set()
+        columns = ["universe", "dimensions", "measure", "estimate", "moe90", "code", "table"]
+        borrowed = tables["borrowed"] if "borrowed" in tables.columns else pl.Series([False] * tables.height)
+        of_table = {
+            (table, universe): total
+            for table, universe, total in tables.filter(borrowed & (pl.col("measure") == "count"))
+            .group_by("table", "universe")
+            .agg(pl.col("estimate").sum())
+            .iter_rows()
+        }
+        for row, shape in zip(tables.select(columns).iter_rows(), borrowed, strict=True):
+            universe, dimensions, measure, estimate, moe, code, table = row
+            if estimate is None:
+                continue
+            if shape and measure == "count":
+                measure, estimate = "percent", 100.0 * estimate / max(of_table[table, universe], 1.0)
+            query = parse(universe, dimensions or "", measure)
+            self.rows.append((query, float(estimate), None if moe is None or shape else float(moe), code))
+
+    def speaks_of(self, *columns: str) -> bool:
+        """Say whether any row's conditions or measure name one of these columns."""
+        wanted = set(columns)
+        return any(q.column in wanted or any(c.column in wanted for c in q.conditions) for q, *_ in self.rows)
+
+    def value(self, universe: str, dimensions: str = "", measure: str = "count") -> float | None:
+        """Return the estimate of the row that asks exactly this, None where there is none."""
+        wanted = parse(universe, dimensions, measure)
+        for query, estimate, _, code in self.rows:
+            if query == wanted:
+                self.used.add(code)
+                return estimate
+        return None
+
+    def bind(
+        self,
+        targets: Targets,
+        known: Known,
+        values: View,
+        unit: NDArray[np.int64] | None = None,
+        units: int = 0,
+        skip: tuple[str, ...] = (),
+    ) -> list[str]:
+        """Add every row that binds an attribute with these possible values; return their codes.
+
+        unit: for attributes of larger units, the unit number (0 to units - 1, or -1) of each row of `known`; weights
+        are then numbers of such rows in the unit. skip: beginnings of codes that are left out.
+        """
+        codes = []
+        for query, estimate, moe, code in self.rows:
+            if query.entity != known.entity or not _relevant(query, known, values) or code.startswith(skip or ("\0",)):
+                continue
+            row = _linear(query, estimate, moe, known, values)
+            if row is None:
+                continue
+            mask, categories, total, sigma = row
+            if unit is None:
+                targets.add(mask, categories, total, sigma, code)
+            else:
+                counted = np.bincount(unit[mask & (unit >= 0)], minlength=units)
+                targets.add(counted, categories, total, sigma, code)
+            codes.append(code)
+        self.used.update(codes)
+        return codes
+
+
+def _relevant(query: Query, known: Known, values: View) -> bool:
+    about = query.column in values.frame.columns and "low" in values.frame.columns
+    if query.column and not about:
+        return False
+    for condition in query.conditions:
+        if condition.column in values.frame.columns:
+            about = True
+        elif not known.has(condition.column):
+            return False
+    return about
+
+
+def _split(conditions: tuple[Condition, ...], values: View) -> tuple[list[Condition], Floats]:
+    """Part conditions into those on known columns, and the indicator of the values that meet the others."""
+    own = [c for c in conditions if c.column in values.frame.columns]
+    met = np.ones(values.rows, dtype=bool)
+    for condition in own:
+        met &= condition_mask(condition, values)
+    return [c for c in conditions if c.column not in values.frame.columns], met.astype(np.float64)
+
+
+def _linear(
+    query: Query, estimate: float, moe: float | None, known: Known, values: View
+) -> tuple[Bools, Floats, float, float] | None:
+    """Write a row as sum(weights x categories) = total within sigma; None where it has no such form."""
+    universe, in_universe = _split(query.universe, values)
+    both, met = _split(query.conditions, values)
+    measure = query.measure
+    if measure == "count":
+        sigma = TIGHTNESS * moe if moe is not None else _LOOSE * estimate + 2.0
+        return known.mask(both), met, estimate, sigma
+    mask = known.mask(universe)
+    size = float(mask.sum())
+    if measure == "percent":
+        share = estimate / 100.0
+        margin = TIGHTNESS * moe / 100.0 if moe is not None else _LOOSE * share + 0.002
+        if len(both) != len(universe) and in_universe.min() < 1:
+            return None  # a ratio whose two parts are different people: not linear in one mask
+        if in_universe.min() == 1:
+            return known.mask(both), met, share * size, margin * size
+        return mask, met - share * in_universe, 0.0, margin * size * max(float(in_universe.mean()), 0.05)
+    return _statistic(query, estimate, moe, mask, in_universe, values)
+
+
+def _statistic(
+    query: Query, estimate: float, moe: float | None, mask: Bools, inside: Floats, values: View
+) -> tuple[Bools, Floats, float, float] | None:
+    """Write a median or mean of a bracketed attribute as a balance; the frame gives each bracket's low, high, mean."""
+    frame = values.frame
+    if query.column not in frame.columns or "low" not in frame.columns:
+        return None
+    size = float(mask.sum())
+    margin = moe if moe is not None else 0.03 * estimate
+    low, high = frame["low"].to_numpy(), frame["high"].to_numpy()
+    if query.measure == "median":
+        below = np.clip((estimate - low) / (high - low), 0.0, 1.0)
+        return mask, inside * (below - 0.5), 0.0, 0.15 * size * min(margin / max(estimate, 1.0), 0.2) + 1.0
+    if query.measure == "mean" and "mean" in frame.columns:
+        return mask, inside * (frame["mean"].to_numpy() / estimate - 1.0), 0.0, 0.3 * size * margin / estimate + 1.0
+    return None
+
+
+@dataclass
+class Fit:
+    """Calibrated propensities: units fall into cells that no target and no seed tells apart."""
+
+    cell: NDArray[np.int64]
+    count: NDArray[np.int64]
+    order: NDArray[np.int64]
+    weights: Floats
+    p: Floats
+
+    def totals(self, mask: NDArray[np.generic]) -> Floats:
+        """Return the expected number of units of a mask in each category."""
+        inside = np.bincount(self.cell, np.asarray(mask, dtype=np.float64), len(self.count))
+        return np.asarray(inside @ self.p)
+
+
+def fit(seed: Floats, seed_id: NDArray[np.int64], targets: Targets) -> Fit:
+    """Calibrate seeds to targets. seed: (kinds, K), zero where impossible; seed_id: (n,) the kind of each unit."""
+    cell, first, count = cells_of(targets.masks, seed_id)
+    weights = (
+        np.stack([mask[first] for mask in targets.masks], axis=1).astype(np.float64)
+        if targets.masks
+        else np.zeros((len(first), 0))
+    )
+    p = calibrate(seed[seed_id[first]], count, weights, targets.rows)
+    return Fit(cell, count, _spread(cell, first, weights), weights, p)
+
+
+def place(fitted: Fit, uniforms: Floats, group: NDArray[np.int64] | None = None) -> NDArray[np.int16]:
+    """Give every unit one category; expected totals are met to the unit, within each group where there are groups."""
+    n = len(fitted.cell)
+    if not n:
+        return np.zeros(0, dtype=np.int16)
+    group = np.zeros(n, dtype=np.int64) if group is None else group
+    groups = int(group.max()) + 1
+    units = fitted.p[fitted.cell]
+    expected = np.stack([np.bincount(group, units[:, k], groups) for k in range(units.shape[1])], axis=1)
+    quotas = round_quotas(expected, np.bincount(group, minlength=groups))
+    return allocate(units, group, quotas, uniforms, order=fitted.order, exact=False)
+
+
+def draw(
+    seed: Floats, seed_id: NDArray[np.int64], targets: Targets, uniforms: Floats, group: NDArray[np.int64] | None = None
+) -> NDArray[np.int16]:
+    """Return one category per unit: seeds calibrated to the targets, then whole units."""
+    return place(fit(seed, seed_id, targets), uniforms, group) if len(seed_id) else np.zeros(0, dtype=np.int16)
+
+
+def _spread(cell: NDArray[np.int64], first: NDArray[np.int64], weights: Floats) -> NDArray[np.int64]:
+    """Number the cells so that neighbours share as many masks as possible: the draw is spread evenly along it."""
+    if not weights.shape[1]:
+        return cell
+    place = np.empty(len(first), dtype=np.int64)
+    place[np.lexsort(weights.T[::-1])] = np.arange(len(first))
+    return np.asarray(place[cell])
+
+
+def bins(values: Floats, edges: list[float]) -> NDArray[np.int64]:
+    """Return the number of the half-open bin [edge, next edge) that holds each value; 0 below the first edge."""
+    return np.searchsorted(np.asarray(edges), values, side="right")

@@ -1,0 +1,281 @@
+"""What the attribute steps share: who is already known, the place's rows and associations, and what has been drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cityfolk import rng
+from cityfolk.people.allocate import Floats, Targets
+from cityfolk.people.attributes_fit import Book, Fit, Known, fit, place
+from cityfolk.tables.query import Condition, condition_mask, parse_condition
+from cityfolk.tables.view import View, build_views
+from cityfolk.vocabulary import RELATED_ROLES
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Factor = tuple[Ints, Floats]  # (kind of each unit, propensities of each kind)
+_PAIR_TOLERANCE = 1.0  # of a pair cell's own sampling error: far looser than official rows
+
+
+def cross(*factors: Factor) -> tuple[Ints, Floats]:
+    """Multiply factors: (seed number of each unit, one row of propensities per combination that occurs)."""
+    key = np.zeros(len(factors[0][0]), dtype=np.int64)
+    for kind, table in factors:
+        key = key * len(table) + kind
+    _, first, seed_id = np.unique(key, return_index=True, return_inverse=True)
+    seed = np.ones((len(first), factors[0][1].shape[1]))
+    for kind, table in factors:
+        seed = seed * table[kind[first]]
+    return seed_id.astype(np.int64), seed
+
+
+class Associations:
+    """Two-way structure measured on microdata, as lifts: how much likelier a value is than under independence."""
+
+    def __init__(self, table: pl.DataFrame | None) -> None:
+        self.pairs: dict[str, pl.DataFrame] = {}
+        if table is not None:
+            fitted = table.filter(pl.col("use") == "fitted")
+            self.pairs = {str(name[0]): part for name, part in fitted.group_by("pair", maintain_order=True)}
+
+    def table(self, pair: str, known: Known) -> tuple[str, list[str], str, list[str], Floats, float] | None:
+        """Return a fitted pair as (known column, its values, drawn column, its values, weights, records behind)."""
+        if pair not in self.pairs:
+            return None
+        part = self.pairs[pair]
+        a_column, b_column = part["a_column"][0], part["b_column"][0]
+        if not known.has(a_column):  # the pair is written the other way round
+            part = part.rename({"a_value": "b_value", "b_value": "a_value"})
+            a_column, b_column = b_column, a_column
+        wide = part.pivot(on="b_value", index="a_value", values="weight", aggregate_function="sum").fill_null(0)
+        counts = wide.drop("a_value").to_numpy().astype(np.float64)
+        return a_column, wide["a_value"].to_list(), b_column, wide.columns[1:], counts, float(part["n"].sum())
+
+    def lift(self, pair: str, known: Known, values: View) -> Factor:
+        """Return a factor from a fitted pair; all ones where the pack has no such pair or a unit is in no row of it."""
+        found = self.table(pair, known)
+        if found is None:
+            return np.zeros(known.rows, dtype=np.int64), np.ones((1, values.rows))
+        a_column, a_values, b_column, b_values, counts, records = found
+        counts = counts + 0.5 * counts.sum() / max(records, counts.size)
+        lifts = counts * counts.sum() / (counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True))
+        columns = np.full(values.rows, -1)
+        for j, text in enumerate(b_values):
+            columns[condition_mask(_condition(b_column, text, values.entity), values)] = j
+        table = np.where(columns >= 0, np.hstack([lifts, np.ones((len(lifts), 1))])[:, columns], 1.0)
+        kind = np.full(known.rows, len(table), dtype=np.int64)
+        for i, text in enumerate(a_values):
+            kind[known.mask([_condition(a_column, text, known.entity)])] = i
+        return kind, np.vstack([table, np.ones((1, values.rows))])
+
+    def bind(self, pair: str, known: Known, values: View, rows: Ints, fitted: Fit, targets: Targets) -> None:
+        """Add the cells of a fitted pair as loose targets: its table raked to the margins that the fit now has."""
+        found = self.table(pair, known)
+        if found is None:
+            return
+        a_column, a_values, b_column, b_values, counts, records = found
+        masks = [known.mask([_condition(a_column, text, known.entity)])[rows] for text in a_values]
+        wanted = [condition_mask(_condition(b_column, text, values.entity), values).astype(float) for text in b_values]
+        categories = np.array(wanted)
+        ours = np.array([fitted.totals(mask) @ categories.T for mask in masks])
+        target = counts.copy()
+        for _ in range(100):
+            target *= (ours.sum(axis=1) / np.maximum(target.sum(axis=1), 1e-9))[:, None]
+            target *= ours.sum(axis=0) / np.maximum(target.sum(axis=0), 1e-9)
+        error = np.sqrt(np.maximum(counts / counts.sum() * records, 1.0))
+        for i, mask in enumerate(masks):
+            for j in range(len(b_values)):
+                sigma = target[i, j] / error[i, j] * _PAIR_TOLERANCE + 2.0
+                targets.add(mask, categories[j], float(target[i, j]), sigma, f"{pair}:{i},{j}")
+
+
+def _condition(column: str, text: str, entity: str) -> Condition:
+    return parse_condition(f"{column}={text}", entity)
+
+
+@dataclass
+class World:
+    """The population while its attributes are drawn. Persons and households keep the core's row order."""
+
+    place: str
+    state: str
+    seed: int
+    people: pl.DataFrame
+    households: pl.DataFrame
+    book: Book
+    associations: Associations
+    persons: Known
+    homes: Known
+    families: Known
+    columns: dict[str, pl.Series] = field(default_factory=dict)
+    home_columns: dict[str, pl.Series] = field(default_factory=dict)
+    borrowed: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        people: pl.DataFrame,
+        households: pl.DataFrame,
+        *,
+        place: str,
+        state: str,
+        seed: int,
+        tables: pl.DataFrame,
+        associations: pl.DataFrame | None,
+    ) -> World:
+        """Start from the core's two tables."""
+        views = build_views(people, households, state=state)
+        return cls(
+            place=place,
+            state=state,
+            seed=seed,
+            people=people,
+            households=households,
+            book=Book(tables),
+            associations=Associations(associations),
+            persons=Known("persons", views.persons),
+            homes=Known("households", views.households),
+            families=Known("families", views.families),
+        )
+
+    @property
+    def n(self) -> int:
+        """Return the number of people."""
+        return self.people.height
+
+    @cached_property
+    def age(self) -> Ints:
+        """Return ages in whole years."""
+        return np.asarray(self.people["age"].to_numpy(), dtype=np.int64)
+
+    @cached_property
+    def home(self) -> Ints:
+        """Return the row of `homes` where each person lives, -1 in group quarters."""
+        ids = self.homes.base.frame["household_id"].to_numpy()
+        row = np.full(int(self.households["household_id"].max()) + 2, -1, dtype=np.int64)  # type: ignore[arg-type]
+        row[ids] = np.arange(len(ids))
+        return row[self.people["household_id"].to_numpy()]
+
+    @cached_property
+    def head(self) -> Ints:
+        """Return the person row of each home's householder."""
+        rows = np.flatnonzero(self.is_("role", "householder") & (self.home >= 0))
+        head = np.zeros(self.homes.rows, dtype=np.int64)
+        head[self.home[rows]] = rows
+        return head
+
+    @cached_property
+    def related(self) -> Bools:
+        """Say who is a member of a family: the householder of a family household and those related to them."""
+        family = np.zeros(self.homes.rows, dtype=bool)
+        family[self.family_home] = True
+        return (self.home >= 0) & family[self.home] & self.is_("role", *RELATED_ROLES)
+
+    @cached_property
+    def family_home(self) -> Ints:
+        """Return the row of `homes` of each family."""
+        return np.flatnonzero(self.homes.mask([_condition("kind", "family", "households")]))
+
+    def is_(self, column: str, *values: str) -> Bools:
+        """Say which persons have one of the values in a category or text column."""
+        encoded = self.persons.encoded(column)
+        wanted = np.array([*(c in values for c in encoded.categories or ()), False])
+        return np.asarray(wanted[encoded.values])
+
+    def home_is(self, column: str, *values: str) -> Bools:
+        """Say which homes have one of the values in a category column."""
+        encoded = self.homes.encoded(column)
+        wanted = np.array([*(c in values for c in encoded.categories or ()), False])
+        return np.asarray(wanted[encoded.values])
+
+    def per_home(self, flags: NDArray[np.generic]) -> Floats:
+        """Sum a number over the people of each home."""
+        inside = self.home >= 0
+        return np.bincount(self.home[inside], np.asarray(flags, dtype=np.float64)[inside], self.homes.rows)
+
+    def u(self, purpose: str) -> Floats:
+        """Return each person's own uniform number for a purpose."""
+        return rng.uniform_at(self.seed, self.place, purpose, ids=self.people["person_id"].to_numpy())
+
+    def hu(self, purpose: str) -> Floats:
+        """Return each home's own uniform number for a purpose."""
+        return rng.uniform_at(self.seed, self.place, purpose, ids=self.homes.base.frame["household_id"].to_numpy())
+
+    def add(self, column: str, values: list[str] | tuple[str, ...], codes: NDArray[np.integer]) -> None:
+        """Settle a category column of persons; code -1 is null."""
+        table = pl.Series(column, [*values, None], dtype=pl.String)
+        self.add_series(table.gather(np.where(codes < 0, len(values), codes).astype(np.uint32)).alias(column))
+
+    def add_series(self, series: pl.Series) -> None:
+        """Settle a column of persons."""
+        self.columns[series.name] = series
+        self.persons.learn(pl.DataFrame([series]))
+
+    def add_home(self, series: pl.Series) -> None:
+        """Settle a column of homes, for families and (as hh_...) for the people who live there too."""
+        self.home_columns[series.name] = series
+        self.homes.learn(pl.DataFrame([series]))
+        self.families.learn(pl.DataFrame([series.gather(self.family_home.astype(np.uint32))]))
+
+    def choose(
+        self,
+        who: Bools,
+        values: View,
+        factors: list[Factor],
+        purpose: str,
+        group: Ints | None = None,
+        skip: tuple[str, ...] = (),
+        extra: Targets | None = None,
+        pairs: tuple[str, ...] = (),
+    ) -> NDArray[np.int16]:
+        """Draw one of `values` for each person in `who` (n, in full length; -1 for the others), bound by every row.
+
+        Rows count only people in `who`: everyone whom a row covers must be in it. pairs: associations to fit beside.
+        """
+        return self._choose(self.persons, who, values, factors, self.u(purpose), group, skip, extra, pairs)
+
+    def choose_home(
+        self,
+        who: Bools,
+        values: View,
+        factors: list[Factor],
+        purpose: str,
+        skip: tuple[str, ...] = (),
+    ) -> NDArray[np.int16]:
+        """Draw one of `values` for each home in `who`, bound by every row about households."""
+        return self._choose(self.homes, who, values, factors, self.hu(purpose), None, skip, None, ())
+
+    def _choose(
+        self,
+        known: Known,
+        who: Bools,
+        values: View,
+        factors: list[Factor],
+        uniforms: Floats,
+        group: Ints | None,
+        skip: tuple[str, ...],
+        extra: Targets | None,
+        pairs: tuple[str, ...],
+    ) -> NDArray[np.int16]:
+        rows = np.flatnonzero(who)
+        codes = np.full(known.rows, -1, dtype=np.int16)
+        if not len(rows):
+            return codes
+        number = np.full(known.rows, -1, dtype=np.int64)
+        number[rows] = np.arange(len(rows))
+        targets = extra or Targets()
+        self.book.bind(targets, known, values, number, len(rows), skip)
+        seed_id, seed = cross(*[(kind[rows], table) for kind, table in factors])
+        fitted = fit(seed, seed_id, targets)
+        if any(pair in self.associations.pairs for pair in pairs):
+            for pair in pairs:
+                self.associations.bind(pair, known, values, rows, fitted, targets)
+            fitted = fit(seed, seed_id, targets)
+        codes[rows] = place(fitted, uniforms[rows], None if group is None else group[rows])
+        return codes

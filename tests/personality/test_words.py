@@ -1,0 +1,42 @@
+"""A percentile in words: seven levels, the right ordinal, the right pole."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cityfolk.personality.words import LEVELS, POLES, describe, level, trait_phrase
+from cityfolk.types import BigFive
+from cityfolk.vocabulary import TRAITS
+
+
+@pytest.mark.parametrize(
+    ("percentile", "name"),
+    [
+        (0.049, "extremely low"),
+        (0.05, "very low"),
+        (0.2, "low"),
+        (0.5, "average"),
+        (0.6, "high"),
+        (0.95, "extremely high"),
+    ],
+)
+def test_levels_at_their_cuts(percentile, name):
+    assert level(percentile) == name
+
+
+@given(st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_levels_keep_the_order_of_percentiles(one, other):
+    low, high = sorted((one, other))
+    assert LEVELS.index(level(low)) <= LEVELS.index(level(high))
+
+
+def test_phrases_by_hand():
+    assert trait_phrase("openness", 0.88) == "very high, 88th of 100 adults (imaginative, curious, creative)"
+    assert trait_phrase("neuroticism", 0.11) == "very low, 11th of 100 adults (calm, relaxed, even-tempered)"
+    assert trait_phrase("extraversion", 0.52) == "average, 52nd of 100 adults"
+
+
+def test_five_lines_in_order():
+    lines = describe(BigFive.clipped(**dict.fromkeys(TRAITS, 0.9)))
+    assert [line.split(":")[0].lower() for line in lines] == list(TRAITS)
+    assert set(POLES) == set(TRAITS)
