@@ -107,23 +107,26 @@ class Household:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """What the tables know of one person; null where a question is not asked of them. Amounts in US dollars a year."""
+    """What the tables know of one person. Amounts in US dollars a year.
+
+    Null where a question is not asked of them (a child's job), or where the place's tables do not hold the attribute.
+    """
 
     person_id: int
     household_id: int
     role: str
     age: int
     sex: str
-    race_ethnicity: str
+    race_ethnicity: str | None = None
     birthplace: str
     nativity: str
     citizenship: str
-    language_home: str
+    language_home: str | None = None
     english: str | None = None
-    education: str
-    enrollment: str
+    education: str | None = None
+    enrollment: str | None = None
     grade: str | None = None
-    marital_status: str
+    marital_status: str | None = None
     employment: str | None = None
     occupation: str | None = None
     industry: str | None = None
@@ -132,7 +135,7 @@ class Person:
     income_usd: int | None = None
     commute_mode: str | None = None
     commute_minutes: int | None = None
-    disability: str = "none"
+    disability: str | None = None
     health_insurance: str | None = None
     religion: str | None = None
     party: str | None = None

@@ -57,7 +57,7 @@ def handled(verb: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-for _name, _verb in {
+_VERBS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "people": people.people,
     "write": write.write,
@@ -67,7 +67,8 @@ for _name, _verb in {
     "export": export.export,
     "engines": engines.engines,
     "doctor": doctor.doctor,
-}.items():
+}
+for _name, _verb in _VERBS.items():
     app.command(_name)(handled(_verb))
 
 _places = typer.Typer(invoke_without_command=True, help="List the places there are, or add one.", rich_markup_mode=None)

@@ -20,6 +20,25 @@ REFLECTION_GUIDANCE = (
     "sentences a field at most: who they are, what drives them, how their life came to be, where they contradict "
     "themselves, and whether it all fits the facts. Keep every fact given. Never invent numbers."
 )
+_TAKES_THE = (
+    "US ",
+    "Philippines",
+    "Dominican",
+    "Netherlands",
+    "United",
+    "Bahamas",
+    "Democratic",
+    "Azores",
+    "Virgin Islands",
+)
+_QUARTERS = {
+    "student housing": "student housing",
+    "nursing facility": "a nursing facility",
+    "correctional": "a correctional facility",
+    "juvenile": "a juvenile facility",
+    "other institutional": "an institution",
+    "other": "group quarters",
+}
 PROMPT_NAME = {"brief": "profile/1", "full": "profile-full/1", "reflections": "reflections/1"}
 
 
@@ -54,9 +73,9 @@ def citizen_text(citizen: Citizen) -> str:
         f"Sex: {person.sex}",
         f"Home: {citizen.place}",
         f"Origin: {origin_text(person)}",
-        f"Race and ethnicity: {person.race_ethnicity}",
-        f"Language at home: {person.language_home}",
-        f"Marital status: {person.marital_status}",
+        f"Race and ethnicity: {person.race_ethnicity or 'not asked'}",
+        f"Language at home: {person.language_home or 'not asked'}",
+        f"Marital status: {person.marital_status or 'not asked'}",
         f"Household: {household_text(citizen)}",
         f"Education: {education_text(person)}",
         f"Work: {work_text(person)}",
@@ -64,7 +83,7 @@ def citizen_text(citizen: Citizen) -> str:
         f"Income: {income_text(person, household)}",
         f"Religion: {person.religion or 'not asked'}",
         f"Politics: {person.party or 'not asked'}",
-        f"Disability: {person.disability}",
+        f"Disability: {person.disability or 'not asked'}",
         f"Body: {body_text(person)}",
     ]
     return "\n".join((*lines, *describe(person.personality)))
@@ -72,17 +91,21 @@ def citizen_text(citizen: Citizen) -> str:
 
 def origin_text(person: Person) -> str:
     """Say where a person was born and, if abroad, whether they are a citizen."""
+    if person.birthplace == "abroad of American parents":
+        return "born abroad of American parents"
+    article = "the " if person.birthplace.startswith(_TAKES_THE) else ""
+    birthplace = article + person.birthplace.removeprefix("Other ")
     if person.nativity == "native":
-        return f"born in {person.birthplace}" if person.citizenship == "born" else person.birthplace
+        return f"born in {birthplace}"
     status = "naturalized citizen" if person.citizenship == "naturalized" else "not a citizen"
-    return f"born in {person.birthplace}, {status}"
+    return f"born in {birthplace}, {status}"
 
 
 def household_text(citizen: Citizen) -> str:
     """Say whom a person lives with, as seen from that person."""
     household = citizen.household
     if household.kind == "group_quarters":
-        return f"lives in {household.gq_type}" if household.gq_type != "other" else "lives in group quarters"
+        return f"lives in {_QUARTERS[household.gq_type or 'other']}"
     home = "an owned home" if household.tenure == "owner" else "a rented home"
     if not citizen.others:
         return f"lives alone in {home}"
@@ -121,10 +144,10 @@ def relation(person: Person, other: Person) -> str:
 
 def education_text(person: Person) -> str:
     """Say the highest level reached and what school a person goes to now."""
-    now = "" if person.enrollment == "not enrolled" else f", now in {person.grade or person.enrollment}"
+    now = "" if person.enrollment in (None, "not enrolled") else f", now in {person.grade or person.enrollment}"
     if person.age < 15:
         return now.removeprefix(", now in ") or "not in school yet"
-    return f"{person.education}{now}"
+    return f"{person.education or 'not asked'}{now}"
 
 
 def work_text(person: Person) -> str:

@@ -154,17 +154,25 @@ class Study:
 
     def read(self, table: str) -> pl.DataFrame:
         """Return a whole table; StudyError names the verb that makes it if it is missing."""
-        if not self.has(table):
-            verb = _MADE_BY.get(table, "run")
-            raise StudyError(f"{self.folder} has no {table}.parquet", hint=f"run `cityfolk {verb}` on it first")
+        path = self._existing(table)
         try:
-            return pl.read_parquet(self.path(table))
+            return pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise StudyError(f"{self.path(table)} cannot be read: {error}", hint="delete it and run again") from error
+            raise StudyError(f"{path} cannot be read: {error}", hint="delete it and run again") from error
 
     def read_metadata(self, table: str) -> dict[str, str]:
         """Return a table's own key-value metadata (where each column comes from, for instance)."""
-        return {k: v for k, v in pl.read_parquet_metadata(self.path(table)).items() if k.startswith("cityfolk.")}
+        path = self._existing(table)
+        try:
+            return {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("cityfolk.")}
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StudyError(f"{path} cannot be read: {error}", hint="delete it and run again") from error
+
+    def _existing(self, table: str) -> Path:
+        if not self.has(table):
+            verb = _MADE_BY.get(table, "run")
+            raise StudyError(f"{self.folder} has no {table}.parquet", hint=f"run `cityfolk {verb}` on it first")
+        return self.path(table)
 
     def write(self, table: str, frame: pl.DataFrame, *, metadata: Mapping[str, str] | None = None) -> None:
         """Write a table whole and remember its SHA-256 and number of rows."""

@@ -50,6 +50,11 @@ def rule(of: Of, sentence: str, source: str = ACS) -> Callable[[Expression], Exp
     return add
 
 
+def known(column: str) -> pl.Expr:
+    """Return whether this place's tables hold an attribute at all; where they do not it is null for everybody."""
+    return pl.col(column).is_not_null().any()
+
+
 def differ(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     """Return where exactly one of two conditions holds; a null condition does not hold."""
     return a.fill_null(False) != b.fill_null(False)

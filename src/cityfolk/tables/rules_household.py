@@ -7,7 +7,7 @@ from operator import or_
 
 import polars as pl
 
-from cityfolk.tables.rulebook import NIST, STUDY, differ, rule
+from cityfolk.tables.rulebook import NIST, STUDY, differ, known, rule
 from cityfolk.vocabulary import HOUSEHOLD_CATEGORIES
 
 AGE, ROLE = pl.col("age"), pl.col("role")
@@ -185,9 +185,12 @@ def group_quarters_are_single() -> pl.Expr:
     return GQ & (pl.col("size") != 1)
 
 
-@rule("household", "Tenure, income, vehicles, rooms, SNAP, telephone and language are known of every home.")
+@rule(
+    "household",
+    "Tenure, income, vehicles, rooms, SNAP, telephone and language are known of every home, or of none in this place.",
+)
 def homes_are_described() -> pl.Expr:
-    return ~GQ & _any([pl.col(name).is_null() for name in ASKED_OF_HOMES])
+    return ~GQ & _any([pl.col(name).is_null() & known(name) for name in ASKED_OF_HOMES])
 
 
 @rule("household", "A home has at least one room and at most seven vehicles.")
@@ -212,7 +215,7 @@ def income_holds_its_parts() -> pl.Expr:
 
 @rule("household", "A household is limited English-speaking if nobody of 14 or older speaks English only or very well.")
 def limited_english_is_what_members_speak() -> pl.Expr:
-    return ~GQ & differ(pl.col("limited_english"), pl.col("_english_14") == 0)
+    return ~GQ & known("limited_english") & differ(pl.col("limited_english"), pl.col("_english_14") == 0)
 
 
 @rule("household", "Housing takes at most all of a household's income, as the survey counts it: 0 to 101 percent.")

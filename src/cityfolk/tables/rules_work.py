@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from cityfolk.tables.rulebook import NIST, STUDY, differ, rule
+from cityfolk.tables.rulebook import NIST, STUDY, differ, known, rule
 from cityfolk.tables.view import INSTITUTIONAL_TYPES
 
 AGE, EMPLOYMENT, MODE = pl.col("age"), pl.col("employment"), pl.col("commute_mode")
@@ -104,17 +104,21 @@ def children_do_not_commute() -> pl.Expr:
 def poverty_where_determined() -> pl.Expr:
     out = pl.col("hh_gq_type").is_in((*INSTITUTIONAL_TYPES, "student housing")).fill_null(False)
     stranger = (AGE < 15) & pl.col("role").is_in(("housemate", "unmarried partner", "resident"))
-    return pl.col("poverty_ratio").is_not_null() == (out | stranger)
+    return known("poverty_ratio") & (pl.col("poverty_ratio").is_not_null() == (out | stranger))
 
 
 @rule("person", "The members of a family share one ratio of income to poverty threshold.")
 def family_shares_poverty_ratio() -> pl.Expr:
     related = pl.col("role").is_in(("spouse", "child", "parent", "sibling", "grandchild", "other relative"))
-    return related & (pl.col("poverty_ratio") - pl.col("_head_poverty_ratio")).abs().fill_null(1.0).gt(1e-3)
+    return (
+        known("poverty_ratio")
+        & related
+        & (pl.col("poverty_ratio") - pl.col("_head_poverty_ratio")).abs().fill_null(1.0).gt(1e-3)
+    )
 
 
 @rule("person", "Insurance is known of everybody outside the armed forces and institutions.", STUDY)
 def insurance_of_civilians() -> pl.Expr:
     inside = pl.col("hh_gq_type").is_in(INSTITUTIONAL_TYPES).fill_null(False)
     soldier = (EMPLOYMENT == "armed forces").fill_null(False)
-    return pl.col("health_insurance").is_null() & ~inside & ~soldier
+    return known("health_insurance") & pl.col("health_insurance").is_null() & ~inside & ~soldier
