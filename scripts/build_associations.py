@@ -184,6 +184,8 @@ def _pair(
 ) -> pl.DataFrame:
     a_name, b_name = columns or (a, b)
     suffix = "" if "sex=" not in universe else f" ({universe.rpartition('sex=')[2]})"
+    if universe == COMMUTERS and b == "enrollment":
+        suffix = " (commuters)"  # the same question is put to everybody elsewhere
     table = (
         frame.filter(pl.col(a).is_not_null() & pl.col(b).is_not_null())
         .group_by(pl.col(a).alias("a_value"), pl.col(b).alias("b_value"))
@@ -214,6 +216,7 @@ def build(folder: Path) -> pl.DataFrame:
         _pair(boston, COMMUTERS, "age", "education", BOSTON, "fitted"),
         _pair(boston, COMMUTERS, "education", "income_usd", BOSTON, "fitted"),
         _pair(boston, COMMUTERS, "sex", "income_usd", BOSTON, "fitted"),
+        _pair(boston, COMMUTERS, "age", "income_usd", BOSTON, "fitted"),
         _pair(boston, COMMUTERS, "income_usd", "commute_mode", BOSTON, "fitted"),
         _pair(boston, COMMUTERS, "age", "commute_mode", BOSTON, "fitted"),
         _pair(boston, COMMUTERS, "commute_mode", "commute_minutes", BOSTON, "fitted"),
@@ -225,12 +228,11 @@ def build(folder: Path) -> pl.DataFrame:
             _pair(adults.filter(there), f"persons|age=16..|sex={sex}", "age", "employment", DELAWARE, "fitted")
         )
     pairs += [
-        _pair(people, "persons|age=3..", "school_age", "enrollment", DELAWARE, "fitted", ("age", "enrollment")),
+        _pair(people, "persons|age=3..", "school_age", "enrollment", DELAWARE, "withheld", ("age", "enrollment")),
         _pair(working, "persons|employment=employed", "sex", "occupation", DELAWARE, "fitted"),
         _pair(working, "persons|employment=employed", "age", "occupation", DELAWARE, "fitted"),
         _pair(working, "persons|employment=employed", "occupation", "income_usd", DELAWARE, "fitted"),
         _pair(homes, "households", "size", "income_usd", DELAWARE, "withheld"),
-        _pair(boston, COMMUTERS, "age", "income_usd", BOSTON, "withheld"),
         _pair(boston, COMMUTERS, "enrollment", "income_usd", BOSTON, "withheld"),
         _pair(boston, COMMUTERS, "income_usd", "hh_income_usd", BOSTON, "withheld"),
         _pair(boston, COMMUTERS, "marital_status", "hh_income_usd", BOSTON, "withheld"),

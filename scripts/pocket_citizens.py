@@ -55,7 +55,7 @@ LANGUAGES = (
 )  # fmt: skip
 LOCALES = (
     "en_US", "en_US", "en_US", "en_GB", "en_IE", "en_IN", "en_NG", "en_KE", "es_MX", "es_CO", "es_ES", "es_AR",
-    "pt_BR", "pt_PT", "fr_FR", "fr_QC", "de_DE", "it_IT", "pl_PL", "nl_NL", "sv_SE", "vi_VN", "fil_PH", "id_ID",
+    "pt_BR", "pt_PT", "fr_FR", "fr_CA", "de_DE", "it_IT", "pl_PL", "nl_NL", "sv_SE", "vi_VN", "fil_PH", "id_ID",
     "tr_TR", "cs_CZ", "ro_RO", "ha_NG", "yo_NG", "ig_NG", "zu_ZA", "sw", "hr_HR", "no_NO", "da_DK", "fi_FI", "hu_HU",
 )  # fmt: skip
 _ONSETS = ("b", "ch", "d", "f", "g", "h", "j", "k", "kh", "l", "m", "n", "p", "r", "s", "sh", "t", "v", "w", "x", "y", "z", "tr", "br", "")

@@ -16,6 +16,7 @@ from cityfolk.people.raking import (
     integerize_two_way,
     rake,
     shares_to_counts,
+    swap_to_counts,
 )
 
 positive = st.floats(0.1, 50.0)
@@ -146,7 +147,8 @@ def test_largest_remainders_add_up(weights, total):
     if sum(weights) <= 0:
         weights[0] = 1.0
     counts = shares_to_counts(weights, total)
-    exact = np.array(weights) * total / sum(weights)
+    exact = np.array(weights) / max(weights)
+    exact *= total / exact.sum()
     assert counts.sum() == total and (np.abs(counts - exact) < 1 + 1e-6).all()
 
 
@@ -177,3 +179,28 @@ def test_fit_cells_says_what_it_could_not_meet():
         Target(name="second", cells=cell, low=20, high=20),
     ], max_sweeps=20)  # fmt: skip
     assert fitted.gaps == {"first": pytest.approx(1.0), "second": pytest.approx(0.0)}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_swaps_bring_counts_nearer_and_never_farther(seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.gamma(0.5, size=60) * rng.integers(0, 2, 60) * 10
+    weights[0] += 200
+    cells = [np.flatnonzero(rng.random(60) < 0.4) for _ in range(6)]
+    targets = [Target(name=str(i), cells=c, low=round(weights[c].sum()), high=round(weights[c].sum()))
+               for i, c in enumerate(cells)]  # fmt: skip
+    counts = integerize(weights, rng)
+    moved = swap_to_counts(counts, weights, targets, rng)
+
+    def gap(whole):
+        return sum(abs(whole[t.cells].sum() - t.low) for t in targets)
+
+    assert moved.sum() == counts.sum() and (moved[weights == 0] == 0).all() and (moved >= 0).all()
+    assert gap(moved) <= gap(counts)
+
+
+def test_swaps_meet_a_margin_that_rounding_missed():
+    targets = [Target(name="first two", cells=np.array([0, 1]), low=4, high=4)]
+    moved = swap_to_counts([5, 1, 2, 2], [2.0, 2.0, 3.0, 3.0], targets, np.random.default_rng(0))
+    assert moved[:2].sum() == 4 and moved.sum() == 10

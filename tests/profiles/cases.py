@@ -2,7 +2,6 @@
 
 from cityfolk.types import BigFive
 from cityfolk.vocabulary import TRAITS
-
 from tests.profiles.fakes import DAUGHTER, DORM, HUSBAND, MATE, SON, WIFE
 
 

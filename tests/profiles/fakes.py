@@ -65,6 +65,7 @@ def person(**facts) -> Person:
         "income_usd": 73000,
         "commute_mode": "walked",
         "commute_minutes": 12,
+        "disability": "none",
         "religion": "Catholic",
         "party": "Democratic",
         "name": "Maria Santos",

@@ -32,3 +32,17 @@ def test_a_plain_profile_has_no_problems():
 
 def test_every_rule_has_a_planted_case():
     assert {case[0] for case in PLANTED} == set(RULES)
+
+
+UNKNOWN = (
+    "race_ethnicity language_home english education enrollment marital_status employment occupation industry "
+    "class_of_worker earnings_usd income_usd commute_mode commute_minutes disability religion party"
+).split()
+
+
+def test_what_is_not_known_cannot_be_contradicted():
+    nothing_known = {**dict.fromkeys(UNKNOWN), "home": {"tenure": None, "income_usd": None}}
+    silent = {"job", "education", "income", "religion", "party", "disability"}
+    for rule, _, field, text in PLANTED:
+        found = {p.rule for p in check(nothing_known, field, text)}
+        assert rule not in silent or rule not in found, text

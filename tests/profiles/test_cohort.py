@@ -1,5 +1,6 @@
 """Who is drawn: sums, growth, filters, traits set by hand."""
 
+import itertools
 import json
 
 import polars as pl
@@ -40,7 +41,7 @@ def test_growth_with_traits_keeps_people_and_their_overrides():
     cohorts = [
         draw_cohort(PEOPLE, n, 3, filter="age=65..", targets={"openness": "low"}) for n in (low - 5, low, low + 30)
     ]
-    for before, after in zip(cohorts, cohorts[1:], strict=False):
+    for before, after in itertools.pairwise(cohorts):
         same = ["person_id", "overrides"]
         assert after[: before.height].select(same).equals(before.select(same))
     assert cohorts[1]["overrides"].null_count() == low

@@ -34,7 +34,8 @@ def wilson(successes: int, n: int, z: float = Z90) -> tuple[float, float]:
 def text_findings(profiles: pl.DataFrame, *, failures: int = 0) -> list[Finding]:
     """Return the findings on profiles.parquet, one set an engine; `failures` counts citizens nobody could write.
 
-    With one engine ids are `text.valid`, `text.clear.age`, ...; with several the engine's name follows: `text.valid@pocket`.
+    With one engine ids are `text.valid`, `text.clear.age`, ...; with several the engine's name follows the id:
+    `text.valid@pocket`.
     """
     findings: list[Finding] = []
     engines = profiles["engine"].unique().sort().to_list()
@@ -147,6 +148,6 @@ def _repeats(profiles: pl.DataFrame, columns: list[str], n: int) -> Iterator[Fin
     if by_field:
         worst = max(by_field, key=lambda column: by_field[column])
         total = sum(by_field.values())
-        finding = _share("text.repeated_fields", "Texts that repeat another person's word for word", total, n * len(by_field))
+        finding = _share("text.repeated_fields", "Texts equal to another person's", total, n * len(by_field))
         values = {name: getattr(finding, name) for name in Finding.__dataclass_fields__}
         yield Finding(**values | {"note": f"most often {worst}: {by_field[worst]} of {n}"})

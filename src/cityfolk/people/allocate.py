@@ -234,15 +234,19 @@ def allocate(
     codes = np.full(n, -1, dtype=np.int16)
     left = np.arange(n)
     categories = np.argsort(quotas.sum(axis=0), kind="stable")
+    # after[:, j]: the propensity of all categories that come after the j-th in line
+    after = np.cumsum(p[:, categories[::-1]], axis=1)[:, ::-1]
     starts = np.random.Generator(np.random.PCG64(int(uniforms[sort].sum() * 1e9) if n else 0)).random(
         (k_all, len(quotas))
     )
     for position, k in enumerate(categories[:-1]):
-        rest = np.sum(p[left][:, categories[position + 1 :]], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            odds = np.where(p[left, k] > 0, np.minimum(p[left, k] / rest, 1e12), 0.0)
-        only = allowed[left, k] & ~np.any(allowed[left][:, categories[position + 1 :]], axis=1)
-        odds[only] = np.inf
+        mine, rest = p[left, k], np.maximum(after[left, position + 1], 0.0)
+        if not quotas[:, k].any():
+            continue
+        odds = np.minimum(np.divide(mine, rest, out=np.full(len(left), np.inf), where=rest > 1e-300), 1e12)
+        odds[mine <= 0] = 0.0
+        if (rest <= 1e-300).any():  # nothing else is possible later: certain now, where it is possible at all
+            odds[(rest <= 1e-300) & allowed[left, k]] = np.inf
         pi = _inclusion(odds, g[left], quotas[:, k].astype(np.float64))
         chosen = _systematic(pi, g[left], quotas[:, k], starts[k])
         codes[left[chosen]] = k

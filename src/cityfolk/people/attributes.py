@@ -22,6 +22,7 @@ from cityfolk.people.incomes_parts import add_benefits, add_earnings
 from cityfolk.people.poverty import Units, add_poverty_class, units_of
 from cityfolk.people.schooling import add_schooling
 from cityfolk.people.work import add_work
+from cityfolk.vocabulary import DISABILITIES
 
 UNITED_STATES = "United States"
 PEOPLE_COLUMNS: dict[str, pl.DataType] = {
@@ -144,11 +145,10 @@ def _incomes(world: World, *, american: bool) -> Ints | None:
     """Settle poverty, incomes and earnings; return each person's poverty class, None where it is not known."""
     brackets = brackets_of(world.book, "income_usd", "family_income_usd", "earnings_usd")
     if brackets is None or "employment" in world.missing:
-        for column in ("earnings_usd", "income_usd", "poverty_ratio"):
-            world.missing[column] = "no table of this place speaks of incomes"
-        for column in HOUSEHOLD_COLUMNS:
-            if column.endswith("_usd"):
-                world.missing[column] = "no table of this place speaks of incomes"
+        why = "no table of this place speaks of income brackets" if brackets is None else "it needs employment"
+        for column in (*PEOPLE_COLUMNS, *HOUSEHOLD_COLUMNS):
+            if column.endswith("_usd") or column == "poverty_ratio":
+                world.missing[column] = why
         return None
     units = units_of(world)
     if american and world.book.speaks_of("poverty_ratio"):
@@ -188,7 +188,23 @@ def _home_level(world: World, level: Ints) -> Ints:
     return np.asarray(level[world.head])
 
 
+def _note_origins(world: World) -> None:
+    """Mark as borrowed every attribute that no row of the place's own tables bound."""
+    views = {
+        "disability": [f"disability_{d.replace(' ', '_').replace('-', '_')}" for d in DISABILITIES],
+        "health_insurance": ["insured", "private_insurance", "public_insurance"],
+        "poverty_ratio": ["family_poverty_ratio"],
+        "full_time_year_round": ["year_round_worker"],
+    }
+    for column in (*PEOPLE_COLUMNS, *HOUSEHOLD_COLUMNS):
+        origin = world.book.origin(column, *views.get(column, []))
+        if origin and column not in world.missing:
+            said = world.borrowed.get(column)
+            world.borrowed[column] = f"{said} ({origin})" if said else origin
+
+
 def _finished(world: World) -> Attributed:
+    _note_origins(world)
     empty_person = {c: pl.Series(c, [None] * world.n, dtype=d) for c, d in PEOPLE_COLUMNS.items()}
     columns = {c: world.columns.get(c, empty_person[c]).cast(d) for c, d in PEOPLE_COLUMNS.items()}
     people = world.people.drop([c for c in columns if c in world.people.columns]).with_columns(**columns)

@@ -48,9 +48,12 @@ def add_disability(world: World) -> None:
     parts = np.stack(has, axis=1)[:, order]
     code = parts @ (1 << np.arange(len(order)))
     labels = [
-        "; ".join(DISABILITIES[order[j]] for j in range(len(order)) if k >> j & 1) or "none" for k in range(1 << len(order))
+        "; ".join(DISABILITIES[order[j]] for j in range(len(order)) if k >> j & 1) or "none"
+        for k in range(1 << len(order))
     ]
-    world.add_series(pl.Series("disability", labels, dtype=pl.String).gather(code.astype(np.uint32)).alias("disability"))
+    world.add_series(
+        pl.Series("disability", labels, dtype=pl.String).gather(code.astype(np.uint32)).alias("disability")
+    )
 
 
 def add_insurance(world: World, level: Ints | None) -> None:

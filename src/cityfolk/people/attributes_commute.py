@@ -22,19 +22,23 @@ def add_commute(world: World) -> None:
         return
     working = world.is_("employment", "employed", "armed forces")
     modes = list(COMMUTE_MODES)
-    values = household_choices("persons", commute_mode=modes, worker=["no" if m == modes[ABSENT] else "yes" for m in modes])
+    values = household_choices(
+        "persons", commute_mode=modes, worker=["no" if m == modes[ABSENT] else "yes" for m in modes]
+    )
     car = np.zeros(world.n, dtype=np.int64)
     if world.persons.has("hh_vehicles"):
         number = world.persons.encoded("hh_vehicles").values
         car = np.where(number >= 1, 1, 0).astype(np.int64)
     office = np.zeros(world.n, dtype=np.int64)
     if world.persons.has("occupation"):
-        office = np.where(world.is_("occupation", _OFFICE), 2, np.where(world.is_("occupation", "sales and office"), 1, 0))
+        office = np.where(
+            world.is_("occupation", _OFFICE), 2, np.where(world.is_("occupation", "sales and office"), 1, 0)
+        )
     # Priors: nobody without a car drives alone often; work from home is office work.
     by_car = np.array([[0.1, 0.7, 1.3, 1.3, 1.2, 1, 1], [1.6, 1.2, 0.8, 0.8, 0.9, 1, 1]])
     by_office = np.ones((3, len(modes)))
     by_office[:, HOME] = [0.12, 0.6, 1.0]
-    factors: list[Factor] = [(car, by_car), (office.astype(np.int64), by_office)]
+    factors: list[Factor] = [(car, by_car), (office, by_office)]
     pairs = ("income_usd x commute_mode", "age x commute_mode", "hh_tenure x commute_mode")
     factors += [world.associations.lift(pair, world.persons, values) for pair in pairs]
     code = world.choose(working, values, factors, "commute mode", pairs=pairs).astype(np.int64)

@@ -7,6 +7,7 @@ around it. Nothing here knows a table by name, so a place outside the US is fitt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,12 +60,12 @@ class Known:
         return met
 
 
-def choices(**columns: list[object]) -> View:
+def choices(**columns: Sequence[object]) -> View:
     """Return the possible values of an attribute (and what follows from each) as a small view of persons."""
     return person_view(pl.DataFrame(columns))
 
 
-def household_choices(entity: str = "households", **columns: list[object]) -> View:
+def household_choices(entity: str = "households", /, **columns: Sequence[object]) -> View:
     """Return the possible values of a household attribute as a small view."""
     return View(entity, pl.DataFrame(columns))
 
@@ -79,7 +80,8 @@ class Book:
     def __init__(self, tables: pl.DataFrame) -> None:
         self.rows: list[tuple[Query, float, float | None, str]] = []
         self.used: set[str] = set()
-        columns = ["universe", "dimensions", "measure", "estimate", "moe90", "code", "table"]
+        self.shapes: dict[str, str] = {}  # code of a borrowed row -> where it is from
+        columns = ["universe", "dimensions", "measure", "estimate", "moe90", "code", "table", "vintage", "geography"]
         borrowed = tables["borrowed"] if "borrowed" in tables.columns else pl.Series([False] * tables.height)
         of_table = {
             (table, universe): total
@@ -89,9 +91,11 @@ class Book:
             .iter_rows()
         }
         for row, shape in zip(tables.select(columns).iter_rows(), borrowed, strict=True):
-            universe, dimensions, measure, estimate, moe, code, table = row
+            universe, dimensions, measure, estimate, moe, code, table, vintage, geography = row
             if estimate is None:
                 continue
+            if shape:
+                self.shapes[code] = f"{table}, {vintage}, {geography}"
             if shape and measure == "count":
                 measure, estimate = "percent", 100.0 * estimate / max(of_table[table, universe], 1.0)
             query = parse(universe, dimensions or "", measure)
@@ -101,6 +105,16 @@ class Book:
         """Say whether any row's conditions or measure name one of these columns."""
         wanted = set(columns)
         return any(q.column in wanted or any(c.column in wanted for c in q.conditions) for q, *_ in self.rows)
+
+    def origin(self, *columns: str) -> str | None:
+        """Return where an attribute comes from if all rows that bound it are borrowed, None if some are the place's."""
+        wanted = set(columns)
+        codes = {
+            code for q, _, _, code in self.rows if code in self.used and any(c.column in wanted for c in q.conditions)
+        }
+        if not codes or codes - self.shapes.keys():
+            return None
+        return "; ".join(sorted({self.shapes[code] for code in codes}))
 
     def value(self, universe: str, dimensions: str = "", measure: str = "count") -> float | None:
         """Return the estimate of the row that asks exactly this, None where there is none."""
@@ -118,12 +132,14 @@ class Book:
         values: View,
         unit: NDArray[np.int64] | None = None,
         units: int = 0,
+        rows: NDArray[np.int64] | None = None,
         skip: tuple[str, ...] = (),
     ) -> list[str]:
         """Add every row that binds an attribute with these possible values; return their codes.
 
         unit: for attributes of larger units, the unit number (0 to units - 1, or -1) of each row of `known`; weights
-        are then numbers of such rows in the unit. skip: beginnings of codes that are left out.
+        are then numbers of such rows in the unit. rows: the only rows of `known` that are drawn for. skip: beginnings
+        of codes that are left out.
         """
         codes = []
         for query, estimate, moe, code in self.rows:
@@ -133,7 +149,9 @@ class Book:
             if row is None:
                 continue
             mask, categories, total, sigma = row
-            if unit is None:
+            if rows is not None:
+                targets.add(mask[rows], categories, total, sigma, code)
+            elif unit is None:
                 targets.add(mask, categories, total, sigma, code)
             else:
                 counted = np.bincount(unit[mask & (unit >= 0)], minlength=units)
@@ -241,7 +259,9 @@ def place(fitted: Fit, uniforms: Floats, group: NDArray[np.int64] | None = None)
     group = np.zeros(n, dtype=np.int64) if group is None else group
     groups = int(group.max()) + 1
     units = fitted.p[fitted.cell]
-    expected = np.stack([np.bincount(group, units[:, k], groups) for k in range(units.shape[1])], axis=1)
+    expected = np.zeros((groups, units.shape[1]))
+    for k in range(units.shape[1]):
+        expected[:, k] = np.bincount(group, units[:, k], groups)
     quotas = round_quotas(expected, np.bincount(group, minlength=groups))
     return allocate(units, group, quotas, uniforms, order=fitted.order, exact=False)
 
@@ -262,6 +282,6 @@ def _spread(cell: NDArray[np.int64], first: NDArray[np.int64], weights: Floats) 
     return np.asarray(place[cell])
 
 
-def bins(values: Floats, edges: list[float]) -> NDArray[np.int64]:
+def bins(values: NDArray[np.generic], edges: list[float]) -> NDArray[np.int64]:
     """Return the number of the half-open bin [edge, next edge) that holds each value; 0 below the first edge."""
     return np.searchsorted(np.asarray(edges), values, side="right")

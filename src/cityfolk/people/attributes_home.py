@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from cityfolk.people.allocate import Floats
 from cityfolk.people.attributes_fit import bins, household_choices
-from cityfolk.people.attributes_world import Factor, Floats, Ints, World
+from cityfolk.people.attributes_world import Factor, Ints, World
 
 ROOMS = tuple(range(1, 10))
 
@@ -24,17 +25,23 @@ def add_rooms_and_vehicles(world: World) -> None:
     if world.book.speaks_of("vehicles"):
         values = household_choices(vehicles=[0, 1, 2, 3, 4])
         # Priors: more cars with more adults, and with a home of one's own.
-        by_adults = np.array([[1, 1, 0.1, 0.01, 0.002], [1, 1.3, 0.6, 0.06, 0.01], [1, 1.2, 0.9, 0.4, 0.1], [1, 1.1, 1, 0.7, 0.4]])
+        by_adults = np.array(
+            [[1, 1, 0.1, 0.01, 0.002], [1, 1.3, 0.6, 0.06, 0.01], [1, 1.2, 0.9, 0.4, 0.1], [1, 1.1, 1, 0.7, 0.4]]
+        )
         by_owner = np.array([[1.3, 1, 0.8, 0.7, 0.6], [0.4, 1, 1.5, 1.5, 1.5]])
         band = _income_band(world)
-        by_income = np.array([[2.0, 1, 0.5, 0.3, 0.3], [1.5, 1, 0.6, 0.5, 0.5], [1, 1, 1, 1, 1], [0.7, 1, 1.3, 1.3, 1.3]])
+        by_income = np.array(
+            [[2.0, 1, 0.5, 0.3, 0.3], [1.5, 1, 0.6, 0.5, 0.5], [1, 1, 1, 1, 1], [0.7, 1, 1.3, 1.3, 1.3]]
+        )
         factors: list[Factor] = [(adults - 1, by_adults), (owner, by_owner), (band, by_income)]
         vehicles = world.choose_home(everyone, values, factors, "vehicles")
         world.add_home(pl.Series("vehicles", vehicles, dtype=pl.Int8))
         at_home = world.home >= 0
         number = pl.Series("hh_vehicles", np.where(at_home, vehicles[world.home], 0), dtype=pl.Int8)
         world.persons.learn(pl.DataFrame([number]))
-        world.borrowed["vehicles"] = "none or some is from this place's tables; two or more is a prior by adults and tenure"
+        world.borrowed["vehicles"] = (
+            "none or some is from this place's tables; two or more is a prior by adults and tenure"
+        )
     else:
         world.missing["vehicles"] = "no table of this place speaks of vehicles"
     if world.book.speaks_of("telephone"):
@@ -101,13 +108,16 @@ def add_housing_costs(world: World, level: Ints | None) -> None:
     paid = income > 0
     factors = [(band, np.stack([1 - burden, burden], axis=1))]
     code = world.choose_home(paid, values, factors, "housing costs")
-    share = _cost_share(code, band, world.hu("cost share"))
+    share = _cost_share(code.astype(np.int64), band, world.hu("cost share"))
     world.add_home(pl.Series("housing_cost_pct", share, dtype=pl.Float32, nan_to_null=True))
-    world.borrowed["housing_cost_pct"] = "below or above 30 percent is from this place's tables; the figure within is a prior"
+    world.borrowed["housing_cost_pct"] = (
+        "below or above 30 percent is from this place's tables; the figure within is a prior"
+    )
 
 
 def _cost_share(code: Ints, band: Ints, u: Floats) -> Floats:
     """Spread costs within their class: below 30 percent downwards with income, above it upwards with need."""
     low = 29.9 - (18.0 + 1.0 * band) * (1 - u**0.7)
     high = 30.0 + (8 - np.minimum(band, 7)) * 6.0 * u**2 + 8 * u
-    return np.round(np.where(code < 0, np.nan, np.where(code == 0, np.maximum(low, 1.0), np.minimum(high, 100.9))), 1)
+    share = np.where(code == 0, np.maximum(low, 1.0), np.minimum(high, 100.9))
+    return np.round(np.where(code < 0, np.nan, share), 1).astype(np.float64)

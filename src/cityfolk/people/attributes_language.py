@@ -13,8 +13,8 @@ ENGLISH = "English"
 # The main language at home of people born in a country, where it is one and not English: common knowledge about
 # countries (CIA World Factbook, "Languages"), not a figure about this place.
 _BY_COUNTRY = {
-    "Spanish": "Spain, Argentina, Bolivia, Chile, Colombia, Costa Rica, Cuba, Dominican Republic, Ecuador, El Salvador, "
-    "Guatemala, Honduras, Mexico, Nicaragua, Panama, Peru, Uruguay, Venezuela, Other Central America, "
+    "Spanish": "Spain, Argentina, Bolivia, Chile, Colombia, Costa Rica, Cuba, Dominican Republic, Ecuador, "
+    "El Salvador, Guatemala, Honduras, Mexico, Nicaragua, Panama, Peru, Uruguay, Venezuela, Other Central America, "
     "Other South America, Puerto Rico",
     "Portuguese": "Brazil, Portugal, Azores Islands, Cabo Verde",
     "French": "France, Belgium, Switzerland, Senegal, Ivory Coast, Togo, Congo, Democratic Republic of Congo, Cameroon",
@@ -61,8 +61,8 @@ _BY_COUNTRY = {
     "Armenian": "Armenia",
     "Georgian": "Georgia",
     "Azerbaijani": "Azerbaijan",
-    "Arabic": "Egypt, Morocco, Algeria, Sudan, Iraq, Jordan, Kuwait, Lebanon, Saudi Arabia, Syria, United Arab Emirates, "
-    "Yemen, Other Northern Africa, Other Western Asia",
+    "Arabic": "Egypt, Morocco, Algeria, Sudan, Iraq, Jordan, Kuwait, Lebanon, Saudi Arabia, Syria, "
+    "United Arab Emirates, Yemen, Other Northern Africa, Other Western Asia",
     "Amharic": "Ethiopia",
     "Tigrinya": "Eritrea",
     "Somali": "Somalia",
@@ -74,11 +74,19 @@ _BY_COUNTRY = {
 _LANGUAGE = {country.strip(): name for name, text in _BY_COUNTRY.items() for country in text.split(",")}
 # Countries where English is the main or a main language at home (same source).
 _ENGLISH_COUNTRIES = (
-    "England, Scotland, United Kingdom, Ireland, Canada, Australia, Other Australian and New Zealand Subregion, Jamaica, "
-    "Trinidad and Tobago, Barbados, Bahamas, Belize, Dominica, Grenada, Guyana, St. Lucia, "
+    "England, Scotland, United Kingdom, Ireland, Canada, Australia, Other Australian and New Zealand Subregion, "
+    "Jamaica, Trinidad and Tobago, Barbados, Bahamas, Belize, Dominica, Grenada, Guyana, St. Lucia, "
     "St. Vincent and the Grenadines, Liberia, Sierra Leone, South Africa, West Indies"
 )
-_BY_RACE = {"Asian": "Chinese", "Black or African American": "Haitian Creole"}
+# Where neither the country of birth nor the family tells: the most spoken after English in the United States, or in the
+# part of the world where somebody was born (same source).
+_BY_REGION = {
+    "Africa": "French",
+    "Asia": "Chinese",
+    "Europe": "French",
+    "Northern America": "French",
+    "Oceania": "Chinese",
+}
 _PRIOR = np.array(
     [
         [1.0, 0.16, 0.02],  # native, no foreign-born parent or partner at home
@@ -92,7 +100,7 @@ _PRIOR = np.array(
 def add_language(world: World) -> None:
     """Settle language_home and english of persons, limited_english of households."""
     if not world.book.speaks_of("language_home", "english"):
-        for column in ("language_home", "english"):
+        for column in ("language_home", "english", "limited_english"):
             world.missing[column] = "no table of this place speaks of languages"
         return
     kind = _kinds(world)
@@ -136,7 +144,7 @@ def _limited(world: World, kind: Ints) -> Bools:
     table = np.stack([1 - np.exp(-np.arange(13) - 0.2), np.exp(-np.arange(13) - 0.2)], axis=1)
     values = household_choices(limited_english=[False, True])
     everyone = np.ones(world.homes.rows, dtype=bool)
-    chosen = world.choose_home(everyone, values, [(level, table)], "limited English") == 1
+    chosen = np.asarray(world.choose_home(everyone, values, [(level, table)], "limited English") == 1)
     world.add_home(pl.Series("limited_english", chosen))
     return chosen
 
@@ -173,7 +181,10 @@ def _languages(world: World, codes: Ints) -> pl.Series:
     birthplace = world.people["birthplace"]
     own = birthplace.replace_strict(_LANGUAGE, default=None, return_dtype=pl.String)
     hispanic = pl.Series(world.is_("hispanic", "yes"))
-    race = world.persons.base.frame["race"].replace_strict(_BY_RACE, default="French", return_dtype=pl.String)
+    region = world.persons.base.frame["birth_region"].replace_strict(
+        _BY_REGION, default="Spanish", return_dtype=pl.String
+    )
+    asian = pl.Series(world.is_("race", "Asian") & world.is_("nativity", "native"))
     family = pl.Series([None] * world.n, dtype=pl.String)
     inside = np.flatnonzero((world.home >= 0) & world.related)
     foreign = np.flatnonzero(own.is_not_null().to_numpy() & world.related & (world.home >= 0))
@@ -182,8 +193,9 @@ def _languages(world: World, codes: Ints) -> pl.Series:
     source = of_home[world.home[inside]]
     known = inside[source >= 0]
     family = family.scatter(known, own.gather(source[source >= 0].astype(np.uint32)))
-    frame = pl.DataFrame({"own": own, "family": family, "race": race, "hispanic": hispanic, "code": codes})
-    other = pl.coalesce(
-        "own", "family", pl.when("hispanic").then(pl.lit("Spanish")), pl.when(pl.lit(True)).then("race")
+    frame = pl.DataFrame(
+        {"own": own, "family": family, "region": region, "hispanic": hispanic, "asian": asian, "code": codes}
     )
+    spanish, chinese = pl.when("hispanic").then(pl.lit("Spanish")), pl.when("asian").then(pl.lit("Chinese"))
+    other = pl.coalesce("own", "family", spanish, chinese, "region")
     return frame.select(pl.when(pl.col("code") == ONLY).then(pl.lit(ENGLISH)).otherwise(other)).to_series()

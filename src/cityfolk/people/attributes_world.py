@@ -160,7 +160,7 @@ class World:
         ids = self.homes.base.frame["household_id"].to_numpy()
         row = np.full(int(self.households["household_id"].max()) + 2, -1, dtype=np.int64)  # type: ignore[arg-type]
         row[ids] = np.arange(len(ids))
-        return row[self.people["household_id"].to_numpy()]
+        return np.asarray(row[self.people["household_id"].to_numpy()])
 
     @cached_property
     def head(self) -> Ints:
@@ -197,7 +197,8 @@ class World:
     def per_home(self, flags: NDArray[np.generic]) -> Floats:
         """Sum a number over the people of each home."""
         inside = self.home >= 0
-        return np.bincount(self.home[inside], np.asarray(flags, dtype=np.float64)[inside], self.homes.rows)
+        weights = np.asarray(flags, dtype=np.float64)[inside]
+        return np.bincount(self.home[inside], weights, self.homes.rows).astype(np.float64)
 
     def u(self, purpose: str) -> Floats:
         """Return each person's own uniform number for a purpose."""
@@ -267,10 +268,8 @@ class World:
         codes = np.full(known.rows, -1, dtype=np.int16)
         if not len(rows):
             return codes
-        number = np.full(known.rows, -1, dtype=np.int64)
-        number[rows] = np.arange(len(rows))
         targets = extra or Targets()
-        self.book.bind(targets, known, values, number, len(rows), skip)
+        self.book.bind(targets, known, values, rows=rows, skip=skip)
         seed_id, seed = cross(*[(kind[rows], table) for kind, table in factors])
         fitted = fit(seed, seed_id, targets)
         if any(pair in self.associations.pairs for pair in pairs):

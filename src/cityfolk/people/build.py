@@ -10,6 +10,7 @@ import polars as pl
 from cityfolk.errors import CityfolkError
 from cityfolk.people.attributes import add_attributes
 from cityfolk.people.bodies import draw_bodies
+from cityfolk.people.build_areas import sort_by_income
 from cityfolk.people.build_sources import describe
 from cityfolk.people.core import build_core
 from cityfolk.people.names import draw_names, surname_families
@@ -105,10 +106,12 @@ def build_people(place: Place, seed: int, progress: Progress | None = None, *, s
     people = _with_personality(drawn.people, seed, place.name)
     tell(3)
     people = _with_names_and_bodies(people, seed, place.name)
-    sources, borrowed = describe(place, {**PEOPLE_DTYPES, **HOUSEHOLD_DTYPES}, drawn.borrowed, drawn.missing)
+    used = {*core.leaned_on, *core.fitted, *drawn.fitted}
+    sources, borrowed = describe(place, {**PEOPLE_DTYPES, **HOUSEHOLD_DTYPES}, used, drawn.borrowed, drawn.missing)
     people = people.with_columns(pl.lit("; ".join(sorted(borrowed))).alias("borrowed"))
     people = _arranged(people, PEOPLE_DTYPES, PEOPLE_CATEGORIES)
-    households = _arranged(drawn.households, HOUSEHOLD_DTYPES, HOUSEHOLD_CATEGORIES)
+    households = sort_by_income(people, drawn.households, place, seed)
+    households = _arranged(households, HOUSEHOLD_DTYPES, HOUSEHOLD_CATEGORIES)
     tell(4)
     _hold_rules(people, households)
     tell(5)
@@ -160,7 +163,9 @@ def _arranged(
 
 
 def _hold_rules(people: pl.DataFrame, households: pl.DataFrame) -> None:
-    found = check(people, households)
+    # A column that the place's tables say nothing of is null throughout; rules on it have nothing to hold.
+    known = [f.select(c for c in f.columns if f[c].null_count() < f.height) for f in (people, households)]
+    found = check(*known)
     broken = found.filter(pl.col("offenders").fill_null(0) > 0)
     if broken.height:
         first = broken.row(0, named=True)

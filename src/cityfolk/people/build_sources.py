@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -58,7 +59,14 @@ _WIDER = {
     "neuroticism": "IPIP-NEO-120 norms by age and sex; residual correlations of the IPIP-NEO-300 sample",
 }
 _NUMBERS = ("person_id", "household_id", "norms", "borrowed")
-_LIVING_TOGETHER = ("role", "size")
+# What the core takes from older or wider tables where the place's own stop.
+_WITHIN = {
+    "age": "single years within the age groups of this place's tables",
+    "role": "household types, and who lives with whom",
+    "size": "how many live alone",
+    "marital_status": "separated apart from divorced",
+    "tenure": "owners by age",
+}
 
 
 def columns_of(query: Query) -> set[str]:
@@ -72,40 +80,59 @@ def columns_of(query: Query) -> set[str]:
     return result
 
 
-def _tables(rows: pl.DataFrame) -> dict[str, list[str]]:
-    """Map each column to the tables that speak of it, with vintage and geography."""
-    found: dict[str, dict[str, None]] = {}
+def _tables(rows: pl.DataFrame, *, whole: bool) -> dict[str, str]:
+    """Name for each column the tables that speak of it, by vintage and geography.
+
+    `whole` counts every column of a row's question; otherwise only those that it divides or measures by.
+    """
+    found: dict[str, dict[tuple[str, str], dict[str, None]]] = {}
     unique = rows.select("table", "universe", "dimensions", "measure", "vintage", "geography")
     for table, universe, dimensions, measure, vintage, geography in unique.iter_rows():
-        for column in columns_of(parse(universe, dimensions or "", measure)):
-            found.setdefault(column, {})[f"{table} ({vintage}, {geography})"] = None
-    return {column: list(names) for column, names in found.items()}
+        query = parse(universe, dimensions or "", measure)
+        divided = any(
+            not c.column.startswith("hhr_") for c in query.dimensions
+        )  # owners by the householder's age: tenure
+        part = replace(query, universe=()) if divided or query.column else replace(query, dimensions=())
+        for column in columns_of(query if whole else part):
+            found.setdefault(column, {}).setdefault((vintage, geography), {})[table] = None
+    return {
+        column: "; ".join(f"{', '.join(tables)} ({vintage}, {area})" for (vintage, area), tables in places.items())
+        for column, places in found.items()
+    }
 
 
 def describe(
-    place: Place, columns: Iterable[str], borrowed: Mapping[str, str], missing: Mapping[str, str]
+    place: Place,
+    columns: Iterable[str],
+    used: Collection[str],
+    borrowed: Mapping[str, str],
+    missing: Mapping[str, str],
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return (sources, borrowed): a sentence for every column, and for those not from the place's own tables.
+    """Return (sources, borrowed): a sentence for every column, and for those not wholly from the place's own tables.
 
-    `borrowed` and `missing` are what the drawing of attributes says of itself; its words win.
+    `used` holds the codes of all rows that had a part; `borrowed` and `missing` are what the drawing of attributes says
+    of itself, and its words win.
     """
-    own, other = _tables(place.own), _tables(place.borrowed)
+    own = _tables(place.own, whole=True)
+    other = _tables(place.borrowed.filter(pl.col("code").is_in(list(used))), whole=False)
+    other["role"] = "; ".join(filter(None, (other.get("role"), household_shapes()["source"])))
     sources: dict[str, str] = {}
     lent: dict[str, str] = {}
     for column in columns:
         if column in _NUMBERS:
             continue
-        shape = f"; shape: {', '.join(other[column])}" if column in other else ""
-        if column in _LIVING_TOGETHER:
-            shape += f"; who lives with whom: {household_shapes()['source']}"
+        tables = own.get(column, "")
         if column in missing:
             sources[column] = f"not known: {missing[column]}"
         elif column in borrowed:
             sources[column] = lent[column] = borrowed[column]
+        elif column in _WITHIN and column in other:
+            lent[column] = f"{_WITHIN[column]}: {other[column]}"
+            sources[column] = f"{tables or 'follows from other columns'}; {lent[column]}"
         elif column in own:
-            sources[column] = ", ".join(own[column]) + shape
+            sources[column] = tables + (f"; also {other[column]}" if column in other else "")
         elif column in other:
-            sources[column] = lent[column] = "borrowed: " + ", ".join(other[column])
+            sources[column] = lent[column] = f"borrowed: {other[column]}"
         elif column in _WIDER:
             sources[column] = lent[column] = _WIDER[column]
         elif column == "block_group" and place.block_groups is not None:

@@ -17,7 +17,7 @@ from cityfolk.people.households import Homes, build_homes
 from cityfolk.people.raking import IntArray, shares_to_counts
 from cityfolk.places.pack import Place
 from cityfolk.rng import child
-from cityfolk.vocabulary import CITIZENSHIPS, RACE_ETHNICITIES, ROLES, SEXES
+from cityfolk.vocabulary import CITIZENSHIPS, NATIVITIES, RACE_ETHNICITIES, ROLES, SEXES
 
 KINDS = ("family", "nonfamily", "group_quarters")
 _ROLE_ORDER = ("householder", "spouse", "unmarried partner", "child", "parent", "sibling", "grandchild",
@@ -30,13 +30,15 @@ class Core:
 
     Columns that start with "_" are helpers for later steps and are dropped at the end: _position (the place in the
     household that was raked), _spouse_id, _parent1_id and _parent2_id (person ids at home, null where none).
-    `fitted` lists the codes of tables.csv that were used, `gaps` what raking left of each, relative.
+    `fitted` lists the codes of the place's own rows that were used, `leaned_on` those of older or wider ones, `gaps`
+    what raking left of each, relative.
     """
 
     people: pl.DataFrame
     households: pl.DataFrame
     facts: Facts
     fitted: tuple[str, ...]
+    leaned_on: tuple[str, ...]
     gaps: dict[str, float] = field(repr=False)
 
 
@@ -54,10 +56,10 @@ def build_core(place: Place, seed: int) -> Core:
     areas = block_groups(crowd, homes, place.block_groups, minority, child(seed, name, "core", "areas"))
     types = _quarters_types(crowd, homes, facts, child(seed, name, "core", "quarters"))
     new_household, order = _numbering(crowd, homes, areas)
-    birthplace = np.where(country >= 0, np.array(countries_)[country], np.array(natives_)[native])
-    people = _people_frame(crowd, homes, order, new_household, birthplace, race)
+    birthplace = np.where(country >= 0, country + len(natives_), native)
+    people = _people_frame(crowd, homes, order, new_household, (birthplace, (*natives_, *countries_)), race)
     households = _household_frame(homes, new_household, owner, areas, types)
-    return Core(people, households, facts, tuple(sorted(facts.used)), gaps)
+    return Core(people, households, facts, tuple(sorted(facts.used)), tuple(sorted(facts.leaned_on)), gaps)
 
 
 def _numbering(crowd: Crowd, homes: Homes, areas: NDArray[np.str_] | None) -> tuple[IntArray, IntArray]:
@@ -98,7 +100,7 @@ def _people_frame(
     homes: Homes,
     order: IntArray,
     new_household: IntArray,
-    birthplace: NDArray[np.str_],
+    birthplace: tuple[IntArray, tuple[str, ...]],
     race: IntArray | None,
 ) -> pl.DataFrame:
     n = len(order)
@@ -119,7 +121,7 @@ def _people_frame(
         return pl.Series(number[rows][order], dtype=pl.Int32).replace(-1, None)
 
     def named(names: tuple[str, ...], codes: IntArray) -> pl.Series:
-        return pl.Series(np.array(names)[codes[order]])
+        return pl.Series(names, dtype=pl.String).gather(codes[order])
 
     return pl.DataFrame(
         {
@@ -129,8 +131,8 @@ def _people_frame(
             "age": pl.Series(crowd.age[order], dtype=pl.Int16),
             "sex": named(SEXES, crowd.sex),
             "race_ethnicity": None if race is None else named(RACE_ETHNICITIES, race),
-            "birthplace": pl.Series(birthplace[order]),
-            "nativity": pl.Series(np.where(crowd.cit[order] == 0, "native", "foreign-born")),
+            "birthplace": named(birthplace[1], birthplace[0]),
+            "nativity": named(NATIVITIES, np.minimum(crowd.cit, 1)),
             "citizenship": named(CITIZENSHIPS, crowd.cit),
             "marital_status": named(MARITAL, crowd.mar),
             "_position": named(POSITIONS, place_),

@@ -19,7 +19,7 @@ from cityfolk.people.core_people import (
 )
 from cityfolk.people.core_plan import position_targets
 from cityfolk.people.core_tables import Facts, answerable, targets
-from cityfolk.people.raking import IntArray, Target, expand, fit_cells, integerize
+from cityfolk.people.raking import IntArray, Target, expand, fit_cells, integerize, swap_to_counts
 from cityfolk.rng import child
 from cityfolk.tables.query import mask
 from cityfolk.tables.view import View
@@ -33,7 +33,8 @@ def draw_crowd(facts: Facts, seed: int, place: str) -> tuple[Crowd, dict[str, fl
     stated = targets(facts, view, everyone, ("persons",))
     stated += _medians(facts, cells, view)
     stated += targets(facts, households, heads, ("households", "families"))
-    fitted = fit_cells(cells.seed, [*stated, *position_targets(facts, cells, view)], max_sweeps=300)
+    stated += position_targets(facts, cells, view)
+    fitted = fit_cells(cells.seed, stated, max_sweeps=300)
     total = facts.value("persons")
     if total is None:
         raise DataError("the tables don't say how many people live here", hint="add a row: persons, count")
@@ -41,6 +42,7 @@ def draw_crowd(facts: Facts, seed: int, place: str) -> tuple[Crowd, dict[str, fl
     order = np.lexsort((cells.sex, cells.mar, cells.band, cells.pos, cells.cit))
     counts = np.empty(len(order), np.int64)
     counts[order] = integerize(fitted.weights[order], rng, total=round(total))
+    counts = swap_to_counts(counts, fitted.weights, stated, rng)
     at = expand(counts)
     at = _exact_households(cells, at, round(facts.value("households") or 0), rng)
     crowd = Crowd(
@@ -51,8 +53,9 @@ def draw_crowd(facts: Facts, seed: int, place: str) -> tuple[Crowd, dict[str, fl
 
 def _exact_households(cells: Cells, at: IntArray, households: int, rng: np.random.Generator) -> IntArray:
     """Meet the number of households: where rounding and rounded percents left a few too many, they share, and back."""
-    heads = np.isin(cells.pos[at], [position(p) for p in HEADS])
-    over = int(heads.sum()) - households
+    heads = np.isin(cells.pos[at], [position(p) for p in HEADS if p != "couple head"])
+    coupled = np.isin(cells.pos[at], [position("couple head"), position("couple spouse")])
+    over = int(heads.sum()) + int(coupled.sum()) // 2 - households
     leaving, entering = ("alone", "housemate") if over > 0 else ("housemate", "alone")
     movers = np.flatnonzero((cells.pos[at] == position(leaving)) & (cells.edges[cells.band[at]] >= 18))
     movers = rng.permutation(movers)[: abs(over)]

@@ -66,6 +66,7 @@ def _age_score(age: IntArray, facts: Facts) -> FloatArray:
         if row.query.entity == "households" and tenure and ages and tenure.values == ("owner",):
             rent = facts.known("households|tenure=renter", str(ages))
             if rent:
+                facts.leaned_on.add(row.code)
                 low, high = interval(ages.values[0])
                 odds.append((low, high, float(np.log((row.estimate + 1) / (rent + 1)))))
     score = np.zeros(len(age))

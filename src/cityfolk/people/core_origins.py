@@ -122,6 +122,8 @@ def countries(crowd: Crowd, homes: Homes, facts: Facts, rng: np.random.Generator
     if not foreign.any():
         return result, names
     if counts.sum() <= 0:
+        counts = _region_counts(facts, names, region)
+    if counts.sum() <= 0:
         return result, names
     table = np.zeros((2, len(names)))
     have = np.bincount(crowd.cit, minlength=3)[1:]
@@ -166,6 +168,19 @@ def _country_counts(facts: Facts, names: list[str]) -> FloatArray:
         if len(missing) == 1:
             single[missing[0]] = max(people - sum(single.get(v, 0.0) for v in values), 0.0)
     return np.array([single.get(name, 0.0) for name in names])
+
+
+def _region_counts(facts: Facts, names: list[str], region: dict[str, str]) -> FloatArray:
+    """Return people by region of birth, put on each region's residual entry ("Europe, n.e.c.", "Other Caribbean")."""
+    counts = np.zeros(len(names))
+    for r in REGIONS:
+        people = facts.value("persons|nativity=foreign-born", f"birth_region={r}")
+        residual = [i for i, name in enumerate(names) if region[name] == r and ("n.e.c." in name or "Other" in name)]
+        if people:
+            counts[residual[-1]] = people
+    if counts.sum() <= 0:  # nothing is known but that they were born abroad: everywhere alike
+        counts[[i for i, name in enumerate(names) if "n.e.c." in name]] = 1.0
+    return counts
 
 
 def native_birthplaces(crowd: Crowd, facts: Facts, state: str, rng: np.random.Generator) -> tuple[IntArray, list[str]]:
@@ -324,7 +339,11 @@ def _race_seed(regions: tuple[str, ...]) -> FloatArray:
     origin = household_shapes()["origins"]
     counts = np.array([[origin.get(r, {}).get(name, 0) for name in RACE_ETHNICITIES] for r in regions], dtype=float)
     everyone = counts.sum(axis=0) / counts.sum()
-    seed: FloatArray = counts + 0.5 * everyone + 0.01
+    prior = np.full(len(RACE_ETHNICITIES), 0.5)
+    # From 2020 on the Census codes written answers to the question of race, and ten times as many people of some
+    # origins are of two or more races: what an older sample says of who they are counts for little.
+    prior[[i for i, name in enumerate(RACE_ETHNICITIES) if name.startswith(RACES[-1])]] = 100.0
+    seed: FloatArray = counts + prior * everyone + 0.01
     return seed
 
 

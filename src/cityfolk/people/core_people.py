@@ -44,6 +44,7 @@ _OLDEST_STUDENT = 45
 # Dormitories of Delaware's sample hold next to no graduate students; prior persons (ages 22, 25 and 30 up) for places
 # with graduate schools. The place's own tables decide how many there are.
 _GRADUATES = {22: 6.0, 25: 3.0, 30: 1.0}
+_FEWEST_GROUPS = 6  # of ages, for a place's own age distribution to be better than the microdata's
 _APART = 0.1  # weight of "married" for someone without a spouse at home, relative to the microdata's share of married
 
 
@@ -86,6 +87,7 @@ def year_weights(facts: Facts) -> FloatArray:
     Five-year counts are spread over single years along the line through their midpoints, keeping each count.
     """
     groups: dict[int, list[tuple[int, int, float]]] = {0: [], 1: []}
+    codes: set[str] = set()
     for row in facts.shapes or facts.own:
         names = {c.column for c in row.query.conditions}
         if row.query.entity == "persons" and row.query.measure == "count" and names == {"age", "sex"}:
@@ -94,9 +96,21 @@ def year_weights(facts: Facts) -> FloatArray:
             low, high = interval(age.values[0])
             start, end = int(max(low, 0)), int(min(high, OLDEST + 1))
             groups[SEXES.index(sex.values[0])].append((start, end, row.estimate))
-    if not all(groups.values()):
+            codes.add(row.code)
+    parts = [_finest(groups[s]) for s in (0, 1)]
+    if min(len(p) for p in parts) < _FEWEST_GROUPS:
         return _microdata_years()
-    return np.stack([_spread(sorted(groups[s])) for s in (0, 1)])
+    (facts.leaned_on if facts.shapes else facts.used).update(codes)
+    return np.stack([_spread(p) for p in parts])
+
+
+def _finest(groups: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """Keep the narrowest age groups that don't overlap, in order of age."""
+    kept: list[tuple[int, int, float]] = []
+    for start, end, people in sorted(groups, key=lambda g: (g[1] - g[0], g[0])):
+        if all(end <= s or start >= e for s, e, _ in kept):
+            kept.append((start, end, people))
+    return sorted(kept)
 
 
 def _microdata_years() -> FloatArray:
@@ -139,7 +153,8 @@ def make_cells(facts: Facts) -> Cells:
     edges, years = band_edges(facts), year_weights(facts)
     n = len(edges)
     band, sex, cit, pos, mar = (
-        a.ravel() for a in np.meshgrid(range(n), range(2), range(3), range(len(POSITIONS)), range(len(MARITAL)), indexing="ij")
+        a.ravel()
+        for a in np.meshgrid(range(n), range(2), range(3), range(len(POSITIONS)), range(len(MARITAL)), indexing="ij")
     )
     starts = edges[band]
     youngest = np.array([_YOUNGEST.get(p, 18) for p in POSITIONS])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from cityfolk.errors import DataError
-from cityfolk.people.core_people import Cells, position
+from cityfolk.people.core_people import HEADS, Cells, position
 from cityfolk.people.core_tables import Facts, household_shapes
 from cityfolk.people.raking import Target
 from cityfolk.tables.query import mask
@@ -67,7 +67,7 @@ def position_targets(facts: Facts, cells: Cells, view: View) -> list[Target]:
         raise DataError("the tables don't say how many households there are", hint="add a row: households, count")
     families = facts.value("families") or facts.value("households", "kind=family")
     if families is None:
-        families = households * 0.65  # only without DP03: the share of families in the United States, 2020 Census
+        families = households * _family_share()
     couples = couples_among(facts, families)
     result = _children(facts, cells, view)
     size = facts.value("families", "", "mean:n_family")
@@ -84,6 +84,12 @@ def position_targets(facts: Facts, cells: Cells, view: View) -> list[Target]:
         _count("sharing", cells, ("shared head",), (households - families) * (1 - alone_share(facts))),
     ]
     return result
+
+
+def _family_share() -> float:
+    """Return the share of families among the microdata's households."""
+    heads = {name: float(np.sum(household_shapes()["positions"][name])) for name in HEADS}
+    return (heads["couple head"] + heads["family head"]) / sum(heads.values())
 
 
 def _count(name: str, cells: Cells, positions: tuple[str, ...], people: float) -> Target:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -43,21 +43,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Facts:
-    """The rows of a place: `own` of its own vintage, `shapes` of others; `used` collects the codes asked for."""
+    """The rows of a place: `own` of its own vintage, `shapes` of others.
+
+    `used` collects the codes of own rows that were asked for, `leaned_on` those of shapes.
+    """
 
     own: tuple[Row, ...]
     shapes: tuple[Row, ...]
     used: set[str] = field(default_factory=set)
+    leaned_on: set[str] = field(default_factory=set)
+
+    @cached_property
+    def _by_question(self) -> dict[bool, dict[tuple[Any, ...], Row]]:
+        """Index own rows (True) and shapes (False) by what they ask; the first of equal ones stands."""
+        found: dict[bool, dict[tuple[Any, ...], Row]] = {True: {}, False: {}}
+        for own, rows in ((True, self.own), (False, self.shapes)):
+            for row in rows:
+                found[own].setdefault(_key(row.query), row)
+        return found
 
     def value(self, universe: str, dimensions: str = "", measure: str = "count") -> float | None:
         """Return an own estimate by its question, None where the tables don't say."""
-        wanted = parse(universe, dimensions, measure)
-        key = _key(wanted)
-        for row in self.own:
-            if _key(row.query) == key:
-                self.used.add(row.code)
-                return row.estimate
-        return None
+        row = self._by_question[True].get(_key(parse(universe, dimensions, measure)))
+        if row is None:
+            return None
+        self.used.add(row.code)
+        return row.estimate
 
     def share(self, universe: str, dimensions: str) -> float | None:
         """Return an own percent, or a count by its universe, as a share 0 to 1; None where the tables don't say."""
@@ -69,8 +80,11 @@ class Facts:
 
     def shape(self, universe: str, dimensions: str = "", measure: str = "count") -> float | None:
         """Return an older estimate by its question, None where the tables don't say."""
-        key = _key(parse(universe, dimensions, measure))
-        return next((r.estimate for r in self.shapes if _key(r.query) == key), None)
+        row = self._by_question[False].get(_key(parse(universe, dimensions, measure)))
+        if row is None:
+            return None
+        self.leaned_on.add(row.code)
+        return row.estimate
 
     def known(self, universe: str, dimensions: str = "", measure: str = "count") -> float | None:
         """Return an own estimate, else an older one."""

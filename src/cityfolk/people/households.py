@@ -170,7 +170,8 @@ def _place_others(
                 wanted = _desired_head_age(drawn[part], crowd.age[who[part]], rng)
                 at = pool[attach(wanted, head_age[pool], rng)]
                 _settle(who[part], at, drawn[part], crowd, head_age, spouse_age, household, role)
-    _one_partner_each(household, role, rng)
+    _at_most(1, ROLE["unmarried partner"], ROLE["housemate"], household, role)
+    _at_most(2, ROLE["parent"], ROLE["other relative"], household, role)
 
 
 def _wanted(
@@ -216,12 +217,12 @@ def _settle(
     role[who] = fitting_role(drawn, crowd.age[who], head_age[at], spouse_age[at])
 
 
-def _one_partner_each(household: IntArray, role: IntArray, rng: np.random.Generator) -> None:
-    """Leave at most one unmarried partner in a household; the others are housemates."""
-    partners = np.flatnonzero(role == ROLE["unmarried partner"])
-    _, first = np.unique(household[partners], return_index=True)
-    extra = np.setdiff1d(partners, partners[first])
-    role[extra] = ROLE["housemate"]
+def _at_most(most: int, which: int, instead: int, household: IntArray, role: IntArray) -> None:
+    """Leave at most so many of a role in each household; the others become something else."""
+    who = np.flatnonzero(role == which)
+    who = who[np.argsort(household[who], kind="stable")]
+    first = np.searchsorted(household[who], household[who], side="left")
+    role[who[np.arange(len(who)) - first >= most]] = instead
 
 
 def _place_sharers(
@@ -276,11 +277,10 @@ def _extras(
 ) -> IntArray:
     """Draw how many live with each sharing householder: at least one, `mates` in all.
 
-    The microdata's distribution is tilted exponentially to the mean that the place needs. Where the tables give the
-    mean household size by the householder's citizenship, each group's mean is its own.
+    The number falls off geometrically, as it does in the microdata, with the mean that the place needs. Where the
+    tables give the mean household size by the householder's citizenship, each group's mean is its own.
     """
-    shape = np.array(household_shapes()["sharing"]["shared_by_size"], dtype=float) + 0.5
-    sizes = np.arange(1, len(shape) + 1)
+    sizes = np.arange(1, len(household_shapes()["sharing"]["shared_by_size"]) + 1)
     need = np.full(3, mates / len(sharing))
     known = [facts.value(f"households|{c}", "", "mean:size") for c in CITIZENSHIP_OF_HEAD]
     groups = [np.flatnonzero(crowd.cit[sharing] == c) for c in range(3)]
@@ -295,7 +295,7 @@ def _extras(
     result = np.ones(len(sharing), np.int64)
     for group, total in zip(groups, totals, strict=True):
         if len(group):
-            result[group] = _sizes_with_total(shape, sizes, len(group), int(total), rng)
+            result[group] = _sizes_with_total(sizes, len(group), int(total), rng)
     spare = mates - int(result.sum())
     while spare:  # a group that could not take its share leaves a few to the others
         able = np.flatnonzero(result > 1) if spare < 0 else np.arange(len(result))
@@ -305,14 +305,13 @@ def _extras(
     return result
 
 
-def _sizes_with_total(
-    shape: FloatArray, sizes: IntArray, households: int, total: int, rng: np.random.Generator
-) -> IntArray:
+def _sizes_with_total(sizes: IntArray, households: int, total: int, rng: np.random.Generator) -> IntArray:
+    """Return a size for each household: geometric on the sizes given, adding to total."""
     total = min(max(total, households), households * int(sizes[-1]))
     low, high = -5.0, 5.0
     for _ in range(60):
         tilt = (low + high) / 2
-        p = shape * np.exp(tilt * sizes)
+        p = np.exp(tilt * sizes)
         p /= p.sum()
         low, high = (tilt, high) if (p * sizes).sum() * households < total else (low, tilt)
     result = rng.permutation(np.repeat(sizes, shares_to_counts(p, households)))

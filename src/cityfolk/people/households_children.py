@@ -169,8 +169,40 @@ def _assign(
     slot = np.empty(len(kids), np.int64)
     slot[order] = slots
     slot = _repair(crowd.age[kids], slot, older, younger, rng)
+    slot = _gather_foreign(crowd, kids, slot, places, heads, rng)
     home[:] = places[slot]
     return home
+
+
+def _gather_foreign(
+    crowd: Crowd,
+    kids: IntArray,
+    slot: IntArray,
+    places: IntArray,
+    heads: IntArray,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Bring children born abroad together: they change places with natives of their age in some families.
+
+    These are as many families as the children fill, first those whose householder is not a citizen.
+    """
+    abroad = crowd.cit[kids] > 0
+    if not abroad.any() or abroad.all():
+        return slot
+    families, of = np.unique(places, return_inverse=True)
+    order = np.lexsort((rng.random(len(families)), crowd.cit[heads[families]] != 2))
+    filled = np.cumsum(np.bincount(of)[order])
+    chosen = np.zeros(len(families), dtype=bool)
+    chosen[order[: int(np.searchsorted(filled, abroad.sum())) + 1]] = True
+    inside = chosen[of[slot]]
+    age = crowd.age[kids]
+    movers, natives = np.flatnonzero(abroad & ~inside), np.flatnonzero(~abroad & inside)
+    for years in range(18):
+        a, b = movers[age[movers] == years], natives[age[natives] == years]
+        n = min(len(a), len(b))
+        a, b = rng.permutation(a)[:n], rng.permutation(b)[:n]
+        slot[a], slot[b] = slot[b], slot[a].copy()
+    return slot
 
 
 def _repair(age: IntArray, slot: IntArray, older: IntArray, younger: IntArray, rng: np.random.Generator) -> IntArray:

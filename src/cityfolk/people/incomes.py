@@ -18,13 +18,13 @@ from cityfolk.people.attributes_fit import Book, draw, household_choices
 from cityfolk.people.attributes_world import Factor, Ints, World, cross
 from cityfolk.people.poverty import Units, limits
 from cityfolk.rng import uniform_at
-from cityfolk.tables.query import interval
+from cityfolk.tables.query import interval, parse_condition
 from cityfolk.tables.view import View
-from cityfolk.vocabulary import EDUCATIONS
 
 _SPREAD = 0.62  # standard deviation of log income around its expectation
 _BANDS = 48
-PART_TIME = 0.36  # earnings of part-time or part-year workers as a share of full-time ones': a prior
+_INCOME_PAIRS = ("education x income_usd", "sex x income_usd", "occupation x income_usd", "age x income_usd")
+PART_TIME = 0.22  # earnings of part-time or part-year workers as a share of full-time ones': a prior
 DORMITORY_JOB = 0.15  # the same for people in group quarters, mostly students: a prior
 _ELDER_INCOME, _OTHER_INCOME = 0.42, 0.08  # other adults, as shares of a full-time worker's earnings: a prior
 
@@ -42,7 +42,7 @@ class Brackets:
         low = np.maximum(self.low, 1.0)
         return np.where(self.low <= 0, self.high / 2, (self.high - low) / np.log(self.high / low))
 
-    def of(self, amount: Floats) -> Ints:
+    def of(self, amount: Floats | Ints) -> Ints:
         """Return the bracket of each amount."""
         return np.clip(np.searchsorted(self.low, amount, side="right") - 1, 0, len(self.low) - 1).astype(np.int64)
 
@@ -51,7 +51,9 @@ class Brackets:
         return household_choices(
             entity,
             **{
-                column: list(np.where(self.low > 0, (self.low + np.minimum(self.high, self.low * 1.5)) / 2, self.high / 2)),
+                column: list(
+                    np.where(self.low > 0, (self.low + np.minimum(self.high, self.low * 1.5)) / 2, self.high / 2)
+                ),
                 "low": list(self.low),
                 "high": list(self.high),
                 "mean": list(self.mean),
@@ -60,11 +62,11 @@ class Brackets:
 
 
 def brackets_of(book: Book, *columns: str) -> Brackets | None:
-    """Collect the bounds that rows put on these columns; None where no row bounds them."""
+    """Collect the bounds that the place's own rows put on these columns; None where no row bounds them."""
     bounds: set[float] = set()
-    for query, _, moe, _ in book.rows:
+    for query, _, _, code in book.rows:
         for condition in query.conditions:
-            if condition.column in columns and moe is not None:
+            if condition.column in columns and code not in book.shapes:
                 for text in condition.values:
                     bounds.update(b for b in interval(text) if np.isfinite(b) and b > 1)
     if not bounds:
@@ -79,49 +81,66 @@ def brackets_of(book: Book, *columns: str) -> Brackets | None:
 
 
 def expected_earnings(world: World, typical: float) -> Floats:
-    """Return what each worker of this degree, sex and occupation would be expected to earn; 0 without work.
+    """Return what each worker would be expected to earn by degree, sex, age and occupation; 0 without work.
 
-    typical: full-time earnings in the place, the level around which the lifts move.
+    One factor for each, raked so that mean earnings by each stand to one another as mean incomes do in the microdata,
+    full-time and part-time work taken into account. typical: full-time earnings in the place, in dollars.
     """
-    grid = np.array([9000.0, 22000, 40000, 62000, 87000, 122000, 210000])
-    ranges = ["..14999", "15000..29999", "30000..49999", "50000..74999", "75000..99999", "100000..149999", "150000.."]
-    values = household_choices("persons", income_usd=[interval(r)[0] if r[0] != "." else 1.0 for r in ranges])
-    score = np.zeros(world.n)
-    for pair in ("education x income_usd", "sex x income_usd", "occupation x income_usd"):
-        if pair in world.associations.pairs:
-            part = world.associations.pairs[pair]
-            kind, table = world.associations.lift(pair, world.persons, values)
-            other = "b_value" if part["a_column"][0] == "income_usd" else "a_value"
-            incomes = "a_value" if other == "b_value" else "b_value"
-            shares = part.group_by(incomes).agg(pl.col("weight").sum()).to_dict(as_series=False)
-            share = np.array([dict(zip(shares[incomes], shares["weight"], strict=True)).get(r, 0.0) for r in ranges])
-            means = (table * share) @ grid / np.maximum((table * share).sum(axis=1), 1e-9)
-            score += np.log(means / means[-1])[kind]
-    score += _experience(world)
     worker = world.is_("employment", "employed", "armed forces")
     full = world.is_("full_time_year_round", "yes") if world.persons.has("full_time_year_round") else worker
     part_time = np.where(world.home >= 0, PART_TIME, DORMITORY_JOB)
-    return np.where(worker, typical * np.exp(score) * np.where(full, 1.0, part_time), 0.0)
+    earning = np.where(worker, np.where(full, 1.0, part_time), 0.0)
+    sides = [side for pair in _INCOME_PAIRS if (side := _relative_means(world, pair)) is not None]
+    rows = np.flatnonzero(worker & (world.home >= 0))
+    for _ in range(8):
+        for kind, means in sides:
+            counts = np.bincount(kind[rows], minlength=len(means)).astype(float)
+            now = np.bincount(kind[rows], earning[rows], len(means)) / np.maximum(counts, 1.0)
+            known = np.isfinite(means) & (counts > 0)
+            wanted = np.where(known, means, 0.0)
+            level = (now * counts)[known].sum() / max((wanted * counts)[known].sum(), 1e-9)
+            factor = np.where(known, wanted * level / np.maximum(now, 1e-9), 1.0)
+            earning = earning * factor[kind]
+    middle = float(np.median(earning[rows][full[rows]])) if full[rows].any() else 1.0
+    return np.asarray(earning * typical / max(middle, 1e-9))
 
 
-def _experience(world: World) -> Floats:
-    """Return log earnings by years since school, about those of fifteen years.
+def _relative_means(world: World, pair: str) -> tuple[Ints, Floats] | None:
+    """Return each person's kind by one side of a pair with income, and each kind's mean income (NaN: unknown)."""
+    if pair not in world.associations.pairs:
+        return None
+    part = world.associations.pairs[pair]
+    side, income = ("a", "b") if part["b_column"][0] == "income_usd" else ("b", "a")
+    column = part[f"{side}_column"][0]
+    if not world.persons.has(column):
+        return None
+    middles = part[f"{income}_value"].map_elements(_middle, return_dtype=pl.Float64)
+    means = (
+        part.with_columns(total=middles * pl.col("weight"))
+        .group_by(f"{side}_value", maintain_order=True)
+        .agg(pl.col("total").sum() / pl.col("weight").sum())
+    )
+    kind = np.full(world.n, means.height, dtype=np.int64)
+    for i, text in enumerate(means[f"{side}_value"]):
+        kind[world.persons.mask([parse_condition(f"{column}={text}")])] = i
+    return kind, np.append(means["total"].to_numpy(), np.nan)
 
-    Mincer (1974), Schooling, Experience, and Earnings, ch. 5: .081 a year less .0012 a year squared.
-    """
-    schooling = np.full(world.n, 12.0)
-    if world.persons.has("education"):
-        for name, years in zip(EDUCATIONS, (10, 12, 14, 16, 18), strict=True):
-            schooling[world.is_("education", name)] = years
-    x = np.clip(world.age - schooling - 6, 0, 34)
-    return np.asarray(0.081 * x - 0.0012 * x**2 - (0.081 * 15 - 0.0012 * 15**2))
+
+def _middle(text: str) -> float:
+    """Return a middle income of a range; of the open one at the top, 1.4 times its start."""
+    low, high = interval(text)
+    return 1.4 * low if np.isinf(high) else (max(low, 0.0) + high) / 2
 
 
 def _expected_unit(world: World, units: Units, earning: Floats, typical: float) -> Floats:
     adult = world.age >= 18
-    extra = np.where(earning > 0, 0.0, np.where(world.age >= 65, _ELDER_INCOME, _OTHER_INCOME) * typical) * adult
+    dormitory = np.where(world.home < 0, 0.3, 1.0)
+    extra = (
+        np.where(earning > 0, 0.0, np.where(world.age >= 65, _ELDER_INCOME, _OTHER_INCOME * dormitory) * typical)
+        * adult
+    )
     inside = units.of >= 0
-    return np.bincount(units.of[inside], (earning + extra)[inside], units.count)
+    return np.bincount(units.of[inside], (earning + extra)[inside], units.count).astype(np.float64)
 
 
 def _around(expected: Floats, brackets: Brackets) -> Factor:
@@ -152,7 +171,7 @@ def within(low: Floats, high: Floats, brackets: Brackets) -> Factor:
     share = np.clip(overlap, 0, None) / (brackets.high - brackets.low)
     empty = share.sum(axis=1) <= 0
     share[empty, brackets.of(low[first])[empty]] = 1.0
-    return kind.astype(np.int64), share
+    return np.asarray(kind, dtype=np.int64), np.asarray(share)
 
 
 def amounts(code: Ints, low: Floats, high: Floats, brackets: Brackets, u: Floats) -> NDArray[np.int64]:
@@ -161,14 +180,14 @@ def amounts(code: Ints, low: Floats, high: Floats, brackets: Brackets, u: Floats
     b = np.maximum(np.minimum(brackets.high[code], high), a + 1.0)
     start = np.maximum(a, 1.0)
     value = np.where(a <= 0, a + (b - a) * u, start * (b / start) ** u)
-    return np.floor(np.clip(value, a, b - 1.0)).astype(np.int64)
+    return np.asarray(np.floor(np.clip(value, a, b - 1.0)), dtype=np.int64)
 
 
 def _home_limits(units: Units, low: Floats, high: Floats, homes: int, only_family: bool) -> tuple[Floats, Floats]:
     counted = (units.home >= 0) & (units.is_family if only_family else np.ones(units.count, dtype=bool))
     place = units.home[counted]
-    low_sum = np.bincount(place, low[counted], homes)
-    high_sum = np.bincount(place, np.where(np.isinf(high[counted]), 1e12, high[counted]), homes)
+    low_sum = np.bincount(place, low[counted], homes).astype(np.float64)
+    high_sum = np.bincount(place, np.where(np.isinf(high[counted]), 1e12, high[counted]), homes).astype(np.float64)
     return low_sum, np.where(high_sum >= 1e12, np.inf, high_sum)
 
 
@@ -191,7 +210,7 @@ def draw_unit_incomes(world: World, units: Units, brackets: Brackets, earning: F
     home_high = np.where(family_home, family_high, whole_high)
     inside = units.home >= 0
     counted = inside & (units.is_family | ~family_home[units.home])
-    home_expected = np.bincount(units.home[counted], expected[counted], homes)
+    home_expected = np.bincount(units.home[counted], expected[counted], homes).astype(np.float64)
     around, limited = _around(home_expected, brackets), within(home_low, home_high, brackets)
     full_time = np.bincount(units.home[counted], units.full_time[counted], homes).astype(np.int64)
     floor = _full_time_floor(full_time, brackets, typical)
@@ -209,7 +228,7 @@ def draw_unit_incomes(world: World, units: Units, brackets: Brackets, earning: F
     alone = np.flatnonzero(~units.is_family & ((units.home < 0) | family_home[units.home]))
     income[alone] = _alone(world, units, alone, expected, low, high)
 
-    settled = np.bincount(units.home[inside], income[inside], homes)
+    settled = np.bincount(units.home[inside], income[inside], homes).astype(np.int64)
     only = np.eye(len(brackets.low))
     kind = np.where(family_home, brackets.of(settled), len(only))
     only = np.vstack([only, np.ones((1, len(only)))])
@@ -243,8 +262,8 @@ def _alone(world: World, units: Units, rows: Ints, expected: Floats, low: Floats
     v = uniform_at(world.seed, world.place, "income in limits", ids=ids)
     edge = np.where(np.isinf(b), a * (1 + 0.5 * v) + 1, a + (np.where(np.isinf(b), a, b) - a) * v)
     result = np.floor(np.where(inside, value, np.clip(edge, a, np.maximum(b - 1, a)))).astype(np.int64)
-    # In dormitories and institutions, people who do not work have no income of their own unless they are old.
-    idle = (units.home[rows] < 0) & ~units.determined[rows] & (units.workers[rows] == 0)
+    # In dormitories and institutions, most of those who do not work have no income unless they are old.
+    idle = (units.home[rows] < 0) & ~units.determined[rows] & (units.workers[rows] == 0) & (v < 0.8)
     return np.where(idle & (world.age[units.head[rows]] < 65), 0, result)
 
 
@@ -263,7 +282,7 @@ def _split(
     u = uniform_at(world.seed, world.place, "share of household", ids=_ids(world, units, rows))
     want = np.where(open_ended, 0.0, u * width)
     wanted = np.bincount(place, want, homes)
-    # With somebody above all limits the others take what they want, at most 60% of what is to spare; else all is theirs.
+    # With somebody above all limits the others take what they want, at most 60% of what is to spare; else all.
     fill_open = np.minimum(1.0, 0.6 * spare / np.maximum(wanted, 1e-9))
     fill_closed = np.minimum(1.0, spare / np.maximum(widths, 1e-9))
     take = np.where(has_open[place], want * fill_open[place], width * fill_closed[place])

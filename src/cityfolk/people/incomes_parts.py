@@ -65,7 +65,8 @@ def _benefit_priors(world: World, units: Units, income: Ints) -> dict[str, list[
 def least_earned(units: Units, income: Ints, typical: float) -> Ints:
     """Return the part of each unit's income that is kept for the earnings of its workers, in dollars."""
     wanted = _LEAST * units.workers + int(_FULL_LEAST * typical) * units.full_time
-    return np.minimum(wanted, np.where(units.full_time > 0, (0.97 * income).astype(np.int64), wanted))
+    most = np.where(units.full_time > 0, (0.97 * income).astype(np.int64), wanted)
+    return np.asarray(np.minimum(wanted, most), dtype=np.int64)
 
 
 def add_benefits(world: World, units: Units, income: Ints, typical: float) -> tuple[dict[str, Ints], Ints, Ints]:
@@ -144,6 +145,9 @@ def _other_share(world: World, units: Units, rest: Ints, least: Ints) -> Ints:
     ids = world.people["person_id"].to_numpy()[units.head]
     u = uniform_at(world.seed, world.place, "other income", ids=ids)
     share = np.where(u < 0.5, 0.0, (u - 0.5) * 0.7) * np.where(units.full_time > 0, 1.0, 2.0)
+    # Property comes with age and wealth (a prior).
+    age = world.age[units.head]
+    share *= np.select([age < 35, age < 50, age < 65], [0.25, 0.6, 1.2], 2.0) * np.where(rest > 200_000, 1.5, 1.0)
     working = units.workers > 0
     result = np.where(working, 0, rest)
     free = np.maximum(rest - least, 0)
@@ -213,7 +217,7 @@ def _mean_rows(world: World) -> list[tuple[float, Bools]]:
 
 
 def _top_up(world: World, units: Units, worker: Ints, earnings: Ints, rest: Ints) -> None:
-    """Raise the earnings of those above every bound of a row, out of their unit's other income, to the means (in place).
+    """Raise the earnings of those above every bound of a row to the means, out of their unit's other income, in place.
 
     What brackets took from earnings so comes back where no count or median notices.
     """
@@ -260,22 +264,25 @@ def _fit_full_time(
     cap = np.minimum(1.5, 0.9 * members / np.maximum(members - 1, 1)) * draft
 
     result = draft.copy()
-    code = _draw_brackets(world, worker, full, draft, cap, np.where(second | free, 0, 1), brackets, "first")
+    mode = np.where(~full, 2, np.where(second | free, 0, 1))
+    code = _draw_brackets(world, worker, draft, cap, mode, brackets, "first")
     near = np.flatnonzero(second | free)
-    result[near] = _inside(brackets, code[near], draft[near], np.where(free[near], 1e12, cap[near]), world, worker[near])
+    result[near] = _inside(
+        brackets, code[near], draft[near], np.where(free[near], 1e12, cap[near]), world, worker[near]
+    )
     taken = np.bincount(unit, np.where(last & ~free, 0, result), units.count)
     rest = np.maximum(earned[unit] - taken[unit], _LEAST // 2).astype(np.int64)
     result[last & ~free] = rest[last & ~free]
-    code = _draw_brackets(world, worker, full, result, result, np.where(last & ~free, 1, 2), brackets, "last")
+    code = _draw_brackets(world, worker, result, result, np.where(last & ~free, 1, 2), brackets, "last")
     moved = np.flatnonzero(last & ~free & (code != brackets.of(result)))
     result[moved] = _inside(brackets, code[moved], result[moved], result[moved], world, worker[moved])
     return result
 
 
 def _draw_brackets(
-    world: World, worker: Ints, full: Bools, draft: Ints, cap: Floats | Ints, mode: Ints, brackets: Brackets, step: str
+    world: World, worker: Ints, draft: Ints, cap: Floats | Ints, mode: Ints, brackets: Brackets, step: str
 ) -> Ints:
-    """Draw a bracket per full-time worker. mode 0: near the draft, up to the cap; 1: the draft's or lower; 2: fixed."""
+    """Draw a bracket per worker. mode 0: near the draft, up to the cap; 1: the draft's or lower; 2: fixed."""
     k = len(brackets.low)
     here, top = brackets.of(draft), brackets.of(np.maximum(cap, 1))
     distance = np.arange(k)[None, :] - np.arange(k)[:, None]
@@ -288,16 +295,14 @@ def _draw_brackets(
     cap_all = np.full(world.n, k - 1, dtype=np.int64)
     cap_all[worker] = np.where(mode == 0, np.maximum(top, 0), k - 1)
     who = np.zeros(world.n, dtype=bool)
-    who[worker[full]] = True
+    who[worker] = True
     values = brackets.view("persons", "earnings_usd")
     factors: list[Factor] = [(kind_all, tables), (cap_all, under)]
     codes = world.choose(who, values, factors, f"full-time earnings, {step}", skip=("ZIP",))
     return np.asarray(codes[worker], dtype=np.int64)
 
 
-def _inside(
-    brackets: Brackets, code: Ints, draft: Ints, cap: Floats | Ints, world: World, persons: Ints
-) -> Ints:
+def _inside(brackets: Brackets, code: Ints, draft: Ints, cap: Floats | Ints, world: World, persons: Ints) -> Ints:
     """Return amounts in the bracket: the draft where it lies there, else a draw within it, never above the cap."""
     low, high = np.maximum(brackets.low[code], 500.0), brackets.high[code]
     stays = (draft >= low) & (draft < high)

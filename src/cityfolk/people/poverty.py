@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cityfolk.people.allocate import Targets
+from cityfolk.people.allocate import Floats, Targets
 from cityfolk.people.attributes_fit import draw, household_choices
-from cityfolk.people.attributes_world import Bools, Factor, Floats, Ints, World, cross
+from cityfolk.people.attributes_world import Bools, Factor, Ints, World, cross
 from cityfolk.rng import uniform_at
 
 # U.S. Census Bureau, Poverty Thresholds for 2024 by Size of Family and Number of Related Children Under 18 Years,

@@ -171,7 +171,8 @@ def shares_to_counts(weights: ArrayLike, total: int) -> IntArray:
     w = np.asarray(weights, dtype=np.float64)
     if total and w.sum() <= 0:
         raise DataError(f"{total} people have nowhere to go", hint="at least one weight must be positive")
-    exact = w * (total / w.sum()) if total else np.zeros_like(w)
+    exact = w / w.max() if total else np.zeros_like(w)  # so that even the smallest weights can be divided by
+    exact *= total / exact.sum() if total else 1.0
     whole = np.floor(exact).astype(np.int64)
     short = int(total - whole.sum())
     if short > 0:
@@ -198,6 +199,48 @@ def integerize(table: ArrayLike, rng: np.random.Generator, *, total: int | None 
     marks[0], marks[-1] = 0, total
     result = np.diff(marks).astype(np.int64)
     return result.reshape(w.shape)
+
+
+def swap_to_counts(
+    counts: ArrayLike,
+    weights: ArrayLike,
+    targets: Sequence[Target],
+    rng: np.random.Generator,
+    *,
+    rounds: int = 60,
+    tries: int = 3000,
+) -> IntArray:
+    """Move single people between cells while that brings the counts of targets (without base or partner) nearer.
+
+    Each round draws pairs of an occupied cell and a likely one (by weight), values every move by the sum of absolute
+    gaps, and makes the best moves that touch no target twice. Totals stay, cells of weight zero stay empty, and the
+    sum of gaps never grows.
+    """
+    whole, w = np.array(counts, dtype=np.int64), np.asarray(weights, dtype=np.float64)
+    exact = [t for t in targets if t.base is None and t.partner is None and t.low == t.high]
+    if not exact or not whole.sum():
+        return whole
+    member = np.zeros((len(whole), len(exact)), dtype=np.int8)
+    for column, target in enumerate(exact):
+        member[target.cells, column] = 1
+    gap = whole @ member - np.rint([t.low for t in exact]).astype(np.int64)
+    chance = np.cumsum(w) / w.sum()
+    for _ in range(rounds):
+        if not gap.any():
+            break
+        occupied = np.flatnonzero(whole > 0)
+        source = occupied[rng.integers(0, len(occupied), tries)]
+        goal = np.searchsorted(chance, rng.random(tries)).clip(0, len(w) - 1)
+        change = member[goal].astype(np.int64) - member[source]
+        gain = (np.abs(gap) - np.abs(gap + change)).sum(axis=1)
+        best = np.argsort(-gain, kind="stable")[:40]
+        for move in best[gain[best] > 0]:
+            after = gap + change[move]
+            if np.abs(after).sum() < np.abs(gap).sum() and whole[source[move]] > 0 and w[goal[move]] > 0:
+                whole[source[move]] -= 1
+                whole[goal[move]] += 1
+                gap = after
+    return whole
 
 
 def integerize_two_way(table: ArrayLike, rng: np.random.Generator) -> IntArray:

@@ -7,6 +7,7 @@ from their enrollment, as the tables ask about 25 and over only.
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from cityfolk.people.attributes_fit import bins, choices
 from cityfolk.people.attributes_world import Bools, Factor, Ints, World
@@ -121,9 +122,7 @@ def _education(world: World, level: Ints) -> Ints:
     return degree
 
 
-def _grades(world: World, level: Ints, degree: Ints):  # type: ignore[no-untyped-def]  # a polars Series
-    import polars as pl
-
+def _grades(world: World, level: Ints, degree: Ints) -> pl.Series:
     age = world.age
     grade = np.full(world.n, "", dtype=object)
     grade[level == NURSERY] = "preschool"

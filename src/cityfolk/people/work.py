@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cityfolk.people.allocate import Targets
+from cityfolk.people.allocate import Floats, Targets
 from cityfolk.people.attributes_fit import TIGHTNESS, bins, choices, draw, household_choices
-from cityfolk.people.attributes_world import Bools, Factor, Floats, Ints, World, cross
+from cityfolk.people.attributes_world import Bools, Factor, Ints, World, cross
 from cityfolk.people.schooling import COLLEGE, HIGH, NOT
 from cityfolk.tables.query import condition_mask
 from cityfolk.vocabulary import CLASSES_OF_WORKER, EMPLOYMENTS, ENROLLMENTS, INDUSTRIES, OCCUPATIONS
@@ -110,7 +110,7 @@ def _earning_homes(world: World, chance: Floats) -> Bools:
     table = np.stack([1 - (np.arange(40) + 0.5) / 40, (np.arange(40) + 0.5) / 40], axis=1)
     values = household_choices(has_earnings=["no", "yes"])
     everyone = np.ones(world.homes.rows, dtype=bool)
-    return world.choose_home(everyone, values, [(level, table)], "households with earnings") == 1
+    return np.asarray(world.choose_home(everyone, values, [(level, table)], "households with earnings") == 1)
 
 
 def _all_parents(world: World, chance: Floats, earning: Bools, parents: Ints, home_as_parent: Ints) -> Bools:

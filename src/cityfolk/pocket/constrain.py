@@ -1,0 +1,71 @@
+"""What may come next: JSON schemas turned into token masks by llguidance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from llguidance import LLMatcher, LLTokenizer
+from numpy.typing import NDArray
+
+from cityfolk.errors import DataError
+from cityfolk.pocket.tokenizer import PocketTokenizer
+
+_COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+
+
+class Matcher:
+    """One reply on its way through a schema."""
+
+    def __init__(self, matcher: LLMatcher) -> None:
+        self._matcher = matcher
+
+    def mask_into(self, words: NDArray[np.int32]) -> None:
+        """Write the tokens allowed now as bits, 32 to a word."""
+        self._matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
+
+    def accept(self, token: int) -> bool:
+        """Take a token; return True when the reply is complete. DataError when the schema can't go on."""
+        if not self._matcher.consume_token(token):
+            raise DataError(
+                f"the schema cannot be followed: {self._matcher.get_error()}", hint="simplify the JSON schema"
+            )
+        return bool(self._matcher.is_stopped())
+
+
+class Constrainer:
+    """Compiles schemas for one tokenizer, each once."""
+
+    def __init__(self, tokenizer: PocketTokenizer) -> None:
+        self._tokenizer = LLTokenizer(tokenizer.text, eos_token=tokenizer.end)
+        self.words = (tokenizer.size + 31) // 32
+        self._compiled: dict[str, LLMatcher] = {}
+
+    def matcher(self, schema: str) -> Matcher:
+        """Return a fresh matcher for a JSON schema; DataError when llguidance can't compile it."""
+        if schema not in self._compiled:
+            try:
+                grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_COMPACT)
+            except ValueError as problem:
+                raise DataError(f"the schema is no JSON: {problem}", hint="pass a JSON schema as text") from problem
+            compiled = LLMatcher(self._tokenizer, grammar)
+            if compiled.is_error():
+                raise DataError(
+                    f"the schema cannot be compiled: {compiled.get_error().splitlines()[0]}",
+                    hint="use objects, arrays, strings, integers and enums",
+                )
+            self._compiled[schema] = compiled
+        return Matcher(self._compiled[schema].deep_copy())
+
+
+def allowed(words: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+    """Return bit masks (rows, words) as booleans (rows, size)."""
+    bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+    return bits[:, :size].astype(bool)
+
+
+def free_mask(size: int, forbidden: Sequence[int]) -> NDArray[np.int32]:
+    """Return the bit mask of text without a schema: every token but the forbidden ones."""
+    bits = np.ones((1, (size + 31) // 32 * 32), dtype=np.uint8)
+    bits[0, list(forbidden)] = 0
+    return np.packbits(bits, axis=1, bitorder="little").view(np.int32)[0]

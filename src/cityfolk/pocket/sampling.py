@@ -1,0 +1,47 @@
+"""Which token comes next: a draw that belongs to the request and the position, and to nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cityfolk import rng
+from cityfolk.pocket.weights import Array
+
+
+def uniforms(key: str, count: int) -> NDArray[np.float64]:
+    """Return the numbers that decide a reply's tokens, one a position, from the request's key alone."""
+    return rng.uniform_at(0, "pocket", key, ids=np.arange(count))
+
+
+def choose(logits: Array, allowed: NDArray[np.bool_], u: float, temperature: float, top_p: float) -> int:
+    """Return the token drawn by `u` from the softmax of one row of logits over the tokens allowed.
+
+    Temperature 0 takes the likeliest. `top_p` keeps the smallest set of tokens whose probability reaches it.
+    """
+    options = np.flatnonzero(allowed)
+    values = logits[options].astype(np.float64)
+    if temperature == 0 or len(options) == 1:
+        return int(options[int(values.argmax())])
+    weights = np.exp((values - values.max()) / temperature)
+    if top_p < 1:
+        weights = _nucleus(weights, top_p)
+    running = np.cumsum(weights)
+    return int(options[min(int(np.searchsorted(running, u * running[-1], side="right")), len(options) - 1)])
+
+
+def _nucleus(weights: NDArray[np.float64], top_p: float) -> NDArray[np.float64]:
+    order = np.argsort(-weights, kind="stable")
+    running = np.cumsum(weights[order])
+    last = int(np.searchsorted(running, top_p * running[-1]))
+    kept = np.zeros_like(weights)
+    kept[order[: last + 1]] = weights[order[: last + 1]]
+    return kept
+
+
+def log_softmax(logits: Array) -> NDArray[np.float64]:
+    """Return natural-log probabilities along the last axis."""
+    values = logits.astype(np.float64)
+    values -= values.max(axis=-1, keepdims=True)
+    out: NDArray[np.float64] = values - np.log(np.exp(values).sum(axis=-1, keepdims=True))
+    return out
