@@ -58,7 +58,33 @@ LOCALES = (
     "pt_BR", "pt_PT", "fr_FR", "fr_CA", "de_DE", "it_IT", "pl_PL", "nl_NL", "sv_SE", "vi_VN", "fil_PH", "id_ID",
     "tr_TR", "cs_CZ", "ro_RO", "ha_NG", "yo_NG", "ig_NG", "zu_ZA", "sw", "hr_HR", "no_NO", "da_DK", "fi_FI", "hu_HU",
 )  # fmt: skip
-_ONSETS = ("b", "ch", "d", "f", "g", "h", "j", "k", "kh", "l", "m", "n", "p", "r", "s", "sh", "t", "v", "w", "x", "y", "z", "tr", "br", "")
+_ONSETS = (
+    "b",
+    "ch",
+    "d",
+    "f",
+    "g",
+    "h",
+    "j",
+    "k",
+    "kh",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "sh",
+    "t",
+    "v",
+    "w",
+    "x",
+    "y",
+    "z",
+    "tr",
+    "br",
+    "",
+)
 _RIMES = ("a", "e", "i", "o", "u", "ai", "an", "en", "in", "ong", "ei", "ar", "el", "is", "ia", "ou", "ur", "am", "eth")
 
 
@@ -102,7 +128,15 @@ def draw_citizen(rng: Generator, names: NamePool) -> Citizen:
     household, role, marital, others = _home(age, rng)
     person = _person(1, age, role, marital, household, rng, names)
     people = tuple(
-        _person(k + 2, min(a, 99), r, "married" if r in ("householder", "spouse") else "never married", household, rng, names)
+        _person(
+            k + 2,
+            min(a, 99),
+            r,
+            "married" if r in ("householder", "spouse") else "never married",
+            household,
+            rng,
+            names,
+        )
         for k, (r, a) in enumerate(others)
     )
     place = "Cambridge, Massachusetts" if rng.random() < 0.75 else pick(HOMES, rng)

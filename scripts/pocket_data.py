@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numpy.random import Generator
-from pocket_citizens import NamePool, draw_citizen
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from cityfolk import rng as addressed
@@ -20,6 +19,7 @@ from cityfolk.pocket.talk import write_answer, write_choice
 from cityfolk.profiles.prompts import GUIDANCE, REFLECTION_GUIDANCE, citizen_text, profile_messages, reflection_messages
 from cityfolk.profiles.schema import ProfileText, ReflectionsText
 from cityfolk.types import Citizen, Message
+from pocket_citizens import NamePool, draw_citizen
 
 VOCABULARY = 4096
 SPECIAL = ("<|bos|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
@@ -27,8 +27,9 @@ CHAT_TEMPLATE = (
     "{{ '<|bos|>' }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-# Shares of the training mix; what is left over is talk.
-MIX = (("profile", 0.70), ("full", 0.08), ("reflections", 0.10), ("choice", 0.08), ("answer", 0.04))
+# Shares of the training mix.
+MIX = (("profile", 0.60), ("full", 0.07), ("reflections", 0.09), ("repeat", 0.14), ("choice", 0.06), ("answer", 0.04))
+REPEAT_GUIDANCE = "Repeat the facts of the resident described below, in any order."
 ANSWER_GUIDANCE = (
     "You are the resident described below. Answer in the first person, in one to three sentences.",
     "Answer as the person described. Stay in character.",
@@ -75,6 +76,11 @@ def _conversation(kind: str, citizen: Citizen, rng: Generator) -> tuple[tuple[Me
         thoughts = ReflectionsText(**write_reflections(text, rng)) if kind == "full" else None
         messages = profile_messages(citizen, thoughts)
         return messages, compact(write_profile(messages[1].content, rng))
+    if kind == "repeat":
+        # Copying is what a small model learns last; here every word of the reply is a copy.
+        lines = text.split("\n")[:17]
+        kept = [lines[int(place)] for place in rng.permutation(len(lines))[:12]]
+        return (Message(role="system", content=REPEAT_GUIDANCE), Message(role="user", content=text)), "\n".join(kept)
     if kind == "answer":
         question, reply = write_answer(text, rng)
         guidance = ANSWER_GUIDANCE

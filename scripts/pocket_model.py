@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from pocket_data import CHAT_TEMPLATE, SPECIAL
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from pocket_data import CHAT_TEMPLATE, SPECIAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

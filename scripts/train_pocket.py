@@ -17,17 +17,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
 from pocket_citizens import NamePool
 from pocket_data import make_sample, token_ids, train_tokenizer
 from pocket_model import PocketModel, Shape
-from tokenizers import Tokenizer
-from torch import Tensor
 
 Batch = tuple[Tensor, Tensor]
 
 
 def batches(tokenizer: Tokenizer, names: NamePool, args: argparse.Namespace, split: str) -> Iterator[Batch]:
-    """Yield (ids, targets) of about `args.tokens` tokens; samples of like length share a batch, targets skip prompts."""
+    """Yield (ids, targets) of about `args.tokens` tokens; samples of like length share a batch."""
     number, generator = args.start, torch.Generator().manual_seed(args.seed)
     while True:
         pool = []

@@ -157,6 +157,8 @@ HOUSEHOLD_CATEGORIES: dict[str, tuple[str, ...]] = {
     "tenure": TENURES,
 }
 PROBLEM_RULES = (
+    "name",
+    "home",
     "age",
     "sex",
     "job",

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from cityfolk.engines.pocket import PocketEngine
+from cityfolk.pocket.arrays import load_weights, weights_folder
 from cityfolk.pocket.tokenizer import PocketTokenizer
-from cityfolk.pocket.weights import load_weights, weights_folder
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
@@ -20,9 +20,8 @@ def names():
 @pytest.fixture(scope="session")
 def citizens(names):
     """Citizens of every age and kind, as training draws them."""
-    from pocket_citizens import draw_citizen
-
     from cityfolk import rng
+    from pocket_citizens import draw_citizen
 
     return [draw_citizen(rng.child(5, "test", number), names) for number in range(400)]
 

@@ -18,7 +18,7 @@ def reference(folder):
 
 @pytest.fixture(scope="module")
 def prompts(citizens, tokenizer):
-    return [sum(tokenizer.chat(profile_messages(citizen)), []) for citizen in citizens[:3]]
+    return [[*head, *rest] for head, rest in (tokenizer.chat(profile_messages(c)) for c in citizens[:3])]
 
 
 def test_the_chat_template_writes_the_same_prompt(reference, citizens, prompts):

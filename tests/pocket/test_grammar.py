@@ -133,7 +133,7 @@ def test_a_job_named_in_the_reflections_is_kept(citizens):
     for number, citizen in enumerate(citizens):
         text = citizen_text(citizen)
         thoughts = write_reflections(text, rng.child(4, "full", number))
-        said = re.search(r"works as an? ([\w' -]+?)(?: and|[.;,])", thoughts["summary"])
+        said = re.search(r"works as an? ([\w' -]+?)(?: and lives|[.;,]| and is)", thoughts["summary"])
         if said is None:
             continue
         profile = write_profile(f"{text}\nReflections\nSummary: {thoughts['summary']}", rng.child(5, "full", number))

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cityfolk.pocket.arrays import weights_folder
 from cityfolk.pocket.tokenizer import PocketTokenizer
-from cityfolk.pocket.weights import weights_folder
 from cityfolk.types import Message
 
 TOKENIZER = PocketTokenizer.load(weights_folder())
@@ -16,11 +16,10 @@ def test_any_text_survives(text):
 
 
 def test_prompts_and_profiles_survive(citizens):
-    from pocket_data import compact
-
     from cityfolk import rng
     from cityfolk.pocket.grammar import write_profile
     from cityfolk.profiles.prompts import citizen_text
+    from pocket_data import compact
 
     for citizen in citizens[:40]:
         text = citizen_text(citizen)

@@ -35,6 +35,22 @@ ABROAD = {"nativity": "foreign-born", "birthplace": "Brazil", "citizenship": "no
 
 # (rule, facts, field, text)
 PLANTED = [
+    ("name", {}, GENERAL, "Meet Joan, 34, who lives in Cambridge and works as a nurse."),
+    ("name", {}, GENERAL, "Joan is a nurse who lives in Cambridge."),
+    ("home", {}, GENERAL, "Maria is a nurse who likes the river. She lives in Portland."),
+    ("home", {}, GENERAL, "In Springfield lives Maria, a woman of 34."),
+    ("age", {}, GENERAL, "A woman of 52, Maria works as a nurse and lives in Cambridge."),
+    ("age", {}, GENERAL, "Born in Massachusetts and now 61, Maria lives in Cambridge."),
+    ("age", {}, GENERAL, "Maria, now in her fifties, is still finding her way."),
+    ("job", {}, JOB, "She keeps the records. It is a job in retail trade."),
+    ("household", MARRIED, FAMILY, "She lives with her husband (52) and her son (8)."),
+    ("household", MARRIED, FAMILY, "Her household in a rented home is herself, her husband (36) and her mother (70)."),
+    ("household", {}, FAMILY, "She lives by herself in an owned home."),
+    ("household", {}, FAMILY, "She is separated from her spouse."),
+    ("origin", {}, GENERAL, "Maria lives in Cambridge. She comes from Florida and isn't tired of the snow."),
+    ("origin", {}, GENERAL, "Maria was born in Georgia and came north for school."),
+    ("education", {"education": "less than high school"}, GENERAL, "Maria has a high school diploma."),
+    ("disability", {}, "health_habits", "She has difficulty walking and takes her time."),
     ("age", {}, GENERAL, "Maria is a 52-year-old nurse who likes her ward."),
     ("age", {}, GENERAL, "Maria Santos, 61, lives near the river."),
     ("age", {}, GENERAL, "A 58-year-old nurse, Maria walks to work."),
@@ -110,6 +126,17 @@ PLANTED = [
 
 # (facts, field, text): all of it may be true
 CLEAN = [
+    ({}, GENERAL, "Life in Cambridge suits Maria, a nurse who lives near Inman Square."),
+    ({}, GENERAL, "Cambridge is home to Maria, a nurse."),
+    ({}, GENERAL, "She lives in Inman Square and walks to work."),
+    ({}, GENERAL, "Mornings are quiet. She likes them that way."),
+    (MARRIED, FAMILY, "She lives with her husband (36), her son (8) and her daughter (5)."),
+    (
+        {"birthplace": "Georgia", "nativity": "foreign-born", "citizenship": "naturalized"},
+        GENERAL,
+        ("She was born in Georgia."),
+    ),
+    ({"birthplace": "US South"}, GENERAL, "She was born in Georgia and came north for school."),
     ({}, GENERAL, "Maria is a 34-year-old nurse who likes her ward."),
     ({}, GENERAL, "Maria is in her mid-thirties and knows everyone."),
     ({}, GENERAL, "At 19, Maria moved out of her parents' house."),

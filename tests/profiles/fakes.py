@@ -13,7 +13,7 @@ from cityfolk.types import BigFive, Citizen, Household, Person, Reply, Request
 from cityfolk.vocabulary import TRAITS
 
 PLAIN = {
-    "general_description": "{name} lives in Cambridge and likes long walks by the river.",
+    "general_description": "{name} likes long walks by the river.",
     "job_title": "Something else",
     "job_description": "The days are much alike and pass quickly.",
     "personality_description": "{name} takes things as they come.",

@@ -82,7 +82,7 @@ def test_it_says_what_it_is(page):
     text = read(page).text
     assert "Nobody on this page is real." in text
     assert "small embedded demonstration model" in text
-    for card in re.findall(r'<article class="card citizen".*?</article>', page, re.S):
+    for card in re.findall(r'<article class="card citizen.*?</article>', page, re.S):
         assert "not a real person" in card and "small embedded demonstration model" in card
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
+from cityfolk.pocket.arrays import load_weights, revision, weights_folder
 from cityfolk.pocket.serving import Server
 from cityfolk.pocket.tokenizer import PocketTokenizer
-from cityfolk.pocket.weights import load_weights, revision, weights_folder
 from cityfolk.types import Reply, Request
 
 SLOTS = 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from cityfolk.errors import DataError
 from cityfolk.pocket.tokenizer import PocketTokenizer
 
-_COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+_COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 
 class Matcher:
@@ -68,4 +69,5 @@ def free_mask(size: int, forbidden: Sequence[int]) -> NDArray[np.int32]:
     """Return the bit mask of text without a schema: every token but the forbidden ones."""
     bits = np.ones((1, (size + 31) // 32 * 32), dtype=np.uint8)
     bits[0, list(forbidden)] = 0
-    return np.packbits(bits, axis=1, bitorder="little").view(np.int32)[0]
+    words: NDArray[np.int32] = np.packbits(bits, axis=1, bitorder="little").view(np.int32)[0]
+    return words

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cityfolk.pocket.weights import Array, Layer, Weights
+from cityfolk.pocket.arrays import Array, Layer, Weights
 
 BLOCK = 128
 _PAD = 32

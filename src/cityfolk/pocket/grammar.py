@@ -306,7 +306,7 @@ def _appearance(voice: Voice) -> str:
         body.append(voice.fill(voice.pick(words["hair"])))
     text = f"{voice.slots['He']} is {join(body[:2])}" + (f", {body[2]}." if len(body) > 2 else ".")
     text = text.replace(" and with ", ", with ")
-    clauses = []
+    clauses: list[str] = []
     for trait in ("conscientiousness", "openness"):
         options = trait_bank(facts, trait, "appearance")
         if options and facts.age >= 5 and (not clauses or voice.chance(0.5)):

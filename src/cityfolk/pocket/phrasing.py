@@ -1,4 +1,4 @@
-"""From a phrase with slots and choices to a sentence: `[a|b]` is a choice, `{he}` a slot, a leading mark a condition."""
+"""From a phrase to a sentence: `[a|b]` is a choice, `{he}` a slot, a leading mark a condition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.random import Generator
 from cityfolk.pocket.facts import Facts
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_ARTICLE = re.compile(r"\b([Aa]) (?=(?!uni|use|usu|one|eu)[aeiou])")
+_ARTICLE = re.compile(r"\b([Aa]) (?=(?!uni|use|usu|uti|one|eu)[aeiou])")
 _ADVERBS = (("",), ("fairly", "rather", "quite"), ("very", "truly"), ("extremely", "exceptionally"))
 _OFTEN = (("sometimes",), ("often", "usually"), ("very often", "almost always"), ("always", "invariably"))
 OLD_AGE = 80

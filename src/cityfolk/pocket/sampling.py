@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cityfolk import rng
-from cityfolk.pocket.weights import Array
+from cityfolk.pocket.arrays import Array
 
 
 def uniforms(key: str, count: int) -> NDArray[np.float64]:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cityfolk.errors import CityfolkError, DataError
+from cityfolk.pocket.arrays import Array, Weights
 from cityfolk.pocket.constrain import Constrainer, Matcher, allowed, free_mask
 from cityfolk.pocket.decoder import Decoder
 from cityfolk.pocket.sampling import choose, log_softmax, uniforms
 from cityfolk.pocket.tokenizer import PocketTokenizer
-from cityfolk.pocket.weights import Array, Weights
 from cityfolk.types import Finish, Reply, Request
 
 _HEADS_KEPT = 8
@@ -74,9 +74,7 @@ class Server:
             if request.choices:
                 return self._choose(request, slot, count, last, begun)
         except CityfolkError as problem:
-            return Reply(
-                text="", model=self.model, finish="error", error=str(problem), seconds=monotonic() - begun
-            )
+            return Reply(text="", model=self.model, finish="error", error=str(problem), seconds=monotonic() - begun)
         logits[slot] = last
         limit = min(request.sampling.max_tokens, self._positions - count)
         jobs[slot] = _Job(request, slot, count, limit, matcher, uniforms(request.key, limit), begun)

@@ -17,7 +17,7 @@ from cityfolk.profiles.checks_facts import (
 )
 from cityfolk.profiles.checks_home import check_household
 from cityfolk.profiles.checks_origin import check_origin
-from cityfolk.profiles.checks_person import check_age, check_sex
+from cityfolk.profiles.checks_person import check_age, check_home, check_name, check_sex
 from cityfolk.profiles.checks_text import Page
 from cityfolk.profiles.checks_traits import check_traits
 from cityfolk.profiles.jobs import check_job
@@ -26,6 +26,8 @@ from cityfolk.types import Citizen, Problem
 from cityfolk.vocabulary import PROBLEM_RULES
 
 RULES: dict[str, Callable[[Page], Iterator[Problem]]] = {
+    "name": check_name,
+    "home": check_home,
     "age": check_age,
     "sex": check_sex,
     "job": check_job,

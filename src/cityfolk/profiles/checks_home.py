@@ -329,7 +329,10 @@ def _roof(page: Page) -> Iterator[Problem]:
     ]
     if home.tenure or home.kind == "group_quarters":
         unlike = {"owner": "rented", "renter": "owned"}.get(home.tenure or "", "(?:owned|rented)")
-        wrong.append(rf"(?:lives (?:alone )?in|shares|has) (?:an? |the |his |her |their ){unlike} {_DWELLING}\b")
+        wrong.append(
+            rf"(?:lives (?:(?:alone|by (?:him|her)self) )?in|shares|has) (?:an? |the |his |her |"
+            rf"their ){unlike} {_DWELLING}\b"
+        )
     if page.person.role in ("householder", "spouse") and home.tenure:
         wrong.append(_OWNS if home.tenure == "renter" else _RENTS)
     elif home.kind == "group_quarters":

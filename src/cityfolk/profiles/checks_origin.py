@@ -42,6 +42,9 @@ def _place_pattern(people: bool = False) -> str:
 def _same_place(page: Page, word: str) -> bool:
     """Say whether a place written can be the birthplace known; unknown words and catch-all rows can be anything."""
     place, kind = _origins()[word]
+    if kind == "either":
+        birthplace = page.person.birthplace
+        return birthplace in ("abroad of American parents", word, *place.split(";")) or birthplace.startswith("Other ")
     if kind == "area":
         birthplace = page.person.birthplace
         return birthplace == "abroad of American parents" or place in _areas().get(birthplace, ())

@@ -50,6 +50,29 @@ _PRESENT = re.compile(
 )
 
 
+def check_name(page: Page) -> Iterator[Problem]:
+    """Yield another name under which the profile introduces the citizen; a short form of it counts as another."""
+    if page.stranger is not None:
+        yield page.problem("name", page.person.name, "general_description", *page.stranger)
+
+
+def check_home(page: Page) -> Iterator[Problem]:
+    """Yield another city, state or country in which the citizen is said to live."""
+    title = page.citizen.place
+    city = title.split(",")[0]
+    named = any(city in text for text in page.masked.values())
+    lives = r"(?:lives|resides|has a home) in (?P<place>(?-i:[A-Z]\w+(?: [A-Z]\w+)*))"
+    for claim, match in page.find(lives, "general_description"):
+        place = match.group("place")
+        quarter = re.search(r"\b(?:Square|Street|Avenue|Hall|House|Village|Heights|Hill|Park|Side)\b", place)
+        if not quarter and not named and not any(word in title for word in place.split()):
+            yield page.claimed("home", title, claim, match)
+    other = re.compile(rf"^In (?P<place>[A-Z]\w+(?: [A-Z]\w+)*) lives {NAME_SIGN}")
+    found = other.match(page.masked["general_description"])
+    if found and not named and not any(word in title for word in found.group("place").split()):
+        yield page.problem("home", title, "general_description", *found.span("place"))
+
+
 def check_age(page: Page) -> Iterator[Problem]:
     """Yield ages, decades and stages of life that are not the citizen's, and spans longer than their life."""
     yield from _stated_ages(page)
@@ -246,7 +269,7 @@ def check_sex(page: Page) -> Iterator[Problem]:
     title = re.compile(rf"\b{'Mr' if female else '(?:Mrs|Ms|Miss)'}\.? (?P<who>{NAME_SIGN}+|[\w'’-]+)")
     opening = re.compile(
         rf"^(?:An?|This|As an?) (?:(?!of|for|in|with|who|to|at|on|and|by|"
-        rf"from)[\w-]+,? ){{0,5}}{wrong_word}(?!['’\w-])[^.;]{{0,60}}, {NAME}"
+        rf"from)[\w-]+,? ){{0,5}}{wrong_word}(?!['’\w-])[^.;]{{0,60}}, (?:{NAME}|[Ss]?[Hh]e\b)"
     )
     for sentence in page.sentences:
         for match in title.finditer(sentence.text):

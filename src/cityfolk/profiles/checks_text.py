@@ -111,6 +111,26 @@ def predicate(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|,|;|\band\b|\bbut\b|\bboth\b)\s*{ADVERB}*(?P<claim>{pattern})", re.I)
 
 
+_INTRODUCTION = "general_description"
+_INTRODUCED = re.compile(
+    r"(?:Meet |(?:At|Aged|Now|At the age of) \d{1,3}(?: years old)?, |An? (?:\w+ )?(?:wo)?man of \d{1,3}, |"
+    r"In (?:[A-Z]\w+ ){1,3}lives |Born in [\w ]+ and now \d{1,3}, )?"
+    r"(?!(?:She|He|They|It|Her|His|Their|Its|One|Two|There|This|That|These|Life|Home|Work|Born|Living|Raised|"
+    r"Retired|Now|Every|Each|Everyone|"
+    r"Nobody|Few|Most|People|Friends|Neighbors|The|An?|In|At|On)\b)"
+    r"(?P<name>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)?)(?=,? (?:is|isn['’]t|works|lives|has|who|serves|goes|no longer)\b|"
+    r",? \d|, an? )"
+)
+
+
+# "Meet Maria, 34, who ...": what follows is said of the citizen.
+_PRESENTED = re.compile(
+    rf"(?:Meet {NAME}(?:, \d{{1,3}})?,|(?:She|He|{NAME}) is an? (?:\w+ )?(?:man|woman|boy|girl|person|"
+    rf"resident)(?: of \d{{1,3}})?|"
+    rf"In [\w ]+ lives {NAME}, an? (?:\w+ )?(?:man|woman|boy|girl|person)(?: of \d{{1,3}})?,?) who(?= )"
+)
+
+
 @cache
 def _subjects(own: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return patterns of the citizen as subject: at the start of a clause, and after an opening with no comma."""
@@ -135,8 +155,22 @@ class Page:
         called = re.compile(rf"(?<!\w)(?:{re.escape(' '.join(names))}|{re.escape(names[0])})(?!\w)")
         # Every form of the name becomes one sign of the same length, so that patterns are the same for everybody.
         self.masked = {k: called.sub(lambda m: NAME_SIGN * len(m.group()), text) for k, text in self.texts.items()}
+        self.stranger = self._introduced_as()
+        if self.stranger is not None:  # a wrong name is one problem; what is said under it is still said of the citizen
+            begin, end = self.stranger
+            text = self.masked[_INTRODUCTION]
+            self.masked[_INTRODUCTION] = text[:begin] + NAME_SIGN * (end - begin) + text[end:]
         own = "She" if self.person.sex == "female" else "He"
         self.subject, self.opened = _subjects(own)
+
+    def _introduced_as(self) -> tuple[int, int] | None:
+        """Return where the first sentence calls the citizen by another name, if it does."""
+        text = self.masked[_INTRODUCTION]
+        found = _INTRODUCED.match(text)
+        if found is None or NAME_SIGN in text or self.last in text:
+            return None
+        place = set(re.findall(r"\w+", self.citizen.place))
+        return None if found.group("name").split()[0] in place else found.span("name")
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
@@ -165,6 +199,8 @@ class Page:
 
     def _claims(self, sentence: Sentence) -> Iterator[Claim]:
         found = [m for m in self.subject.finditer(sentence.text) if self._is_citizen(sentence, m)]
+        if presented := _PRESENTED.match(sentence.text):
+            yield Claim(sentence.field, sentence.text[presented.end() :].rstrip(), sentence.start + presented.end())
         if not found and sentence.about and (opened := self.opened.match(sentence.text)):
             found = [opened]
         for i, match in enumerate(found):

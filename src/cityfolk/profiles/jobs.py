@@ -116,6 +116,7 @@ def check_job(page: Page) -> Iterator[Problem]:
     yield from _says_not_working(page) if working else _says_working(page)
     if working:
         yield from _says_other_job(page)
+        yield from _says_other_industry(page)
 
 
 def _title(page: Page) -> Iterator[Problem]:
@@ -224,6 +225,21 @@ def _says_other_job(page: Page) -> Iterator[Problem]:
             job = find_job(words)
             if job is not None and not job.fits(page.person):
                 yield page.claimed("job", known_work(page.person), claim, match)
+
+
+def _says_other_industry(page: Page) -> Iterator[Problem]:
+    """Yield another industry in the very words of the tables: "It is a job in retail trade"."""
+    if page.person.industry is None:
+        return
+    others = "|".join(re.escape(name) for name in INDUSTRIES if name != page.person.industry)
+    said = re.compile(
+        rf"\b(?:job|work|works|position) in (?P<industry>{others})(?=[.,;]|$)|"
+        rf"\bfield is (?P<field>{others})(?=[.,;]|$)"
+    )
+    for sentence in page.sentences:
+        if sentence.field == "job_description" and (found := said.search(sentence.text)):
+            place = found.span("industry" if found.group("industry") else "field")
+            yield page.problem("job", known_work(page.person), sentence.field, *(sentence.start + at for at in place))
 
 
 def _plain(title: str) -> bool:

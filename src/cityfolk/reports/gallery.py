@@ -97,7 +97,7 @@ def section(inputs: ReportInputs) -> Html:
         home = person["household_id"]
         known = (homes[home], members[home], cohort.get(person["person_id"], {}))
         first = not cards or cards[-1][0] != person["person_id"]
-        cards.append((person["person_id"], _card(row, person, *known, first)))
+        cards.append((person["person_id"], _card(row, person, *known, first, not cards)))
     more = f" The page shows the first {MOST} of {total:,}; all are in profiles.parquet." if total > MOST else ""
     return join(
         head,
@@ -205,6 +205,7 @@ def _card(
     members: list[dict[str, Any]],
     chosen: Mapping[str, Any],
     first: bool,
+    shown: bool,
 ) -> Html:
     overrides = overrides_of(chosen.get("overrides"))
     others = member_lines(person, household, members)
@@ -245,7 +246,7 @@ def _card(
         _problem_box(problems_of(row)),
         _story(row),
         _provenance(row),
-        class_="card citizen",
+        class_="card citizen shown" if shown else "card citizen",
         id=f"citizen-{person['person_id']}" if first else None,
     )
 

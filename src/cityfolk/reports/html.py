@@ -146,8 +146,11 @@ def table(
     return tag("div", inner, class_=f"scroll {box}".strip(), tabindex=0, role="region", aria_label=caption)
 
 
-def page(title: str, body: Node, *, style: str, script: str) -> str:
-    """Return a whole page. Its policy lets nothing load and lets no script run but `script`, named by its hash."""
+def page(title: str, body: Node, *, style: str, script: str, without_script: str = "") -> str:
+    """Return a whole page. Its policy lets nothing load and lets no script run but `script`, named by its hash.
+
+    `without_script` is style for readers who run no script at all.
+    """
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     nothing = "default-src 'none'; base-uri 'none'; form-action 'none'"
     policy = f"{nothing}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
@@ -160,6 +163,7 @@ def page(title: str, body: Node, *, style: str, script: str) -> str:
         tag("meta", name="robots", content="noindex"),
         tag("title", title),
         Html(f"<style>{style}</style>"),
+        Html(f"<noscript><style>{without_script}</style></noscript>") if without_script else None,
     )
     content = tag("body", body, Html(f"<script>{script}</script>"))
     return "<!doctype html>\n" + tag("html", head, content, lang="en").markup + "\n"

@@ -47,7 +47,13 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
         tag("main", (tag("section", tag("div", sections[name], class_="wrap"), id=name) for name, _ in NAVIGATION)),
         tag("footer", tag("div", closing.colophon(inputs), class_="wrap")),
     )
-    return page(f"{heading}: synthetic people", body, style=_asset("report.css"), script=_asset("report.js"))
+    return page(
+        f"{heading}: synthetic people",
+        body,
+        style=_asset("report.css"),
+        script=_asset("report.js"),
+        without_script=".citizen:not(.shown){display:block}.roster,.pager,.tools{display:none}",
+    )
 
 
 def _navigation() -> Html:

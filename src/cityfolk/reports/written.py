@@ -147,14 +147,15 @@ def _expressed(findings: pl.DataFrame) -> Html | None:
 def _auc_dots(rows: list[dict[str, Any]], aim: float | None, width: int) -> Any:
     import altair as alt
 
-    scale = alt.Scale(domain=[0.45, 1.0], nice=False)
+    lowest = min([0.45, *(r["low"] - 0.02 for r in rows if r["low"] is not None)])
+    scale = alt.Scale(domain=[lowest, 1.0], nice=False)
     values = [{k: r[k] for k in ("trait", "value", "low", "high")} for r in rows]
     base = chart_of(values).encode(y=alt.Y("trait:N", sort=[r["trait"] for r in rows], title=None))
     x = alt.X(
         "value:Q",
         scale=scale,
         title="AUC",
-        axis=alt.Axis(values=[0.5, 0.6, 0.7, 0.8, 0.9, 1.0], grid=True, format=".1f"),
+        axis=alt.Axis(values=[i / 10 for i in range(11)], grid=True, format=".1f"),
     )
     lines = [{"at": 0.5}] + ([{"at": aim}] if aim is not None else [])
     rule = chart_of(lines).mark_rule(color=colour("soft"), strokeDash=[4, 3]).encode(x=alt.X("at:Q", scale=scale))

@@ -2,7 +2,6 @@
   "use strict";
   const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
   const one = (selector, root) => (root || document).querySelector(selector);
-  document.documentElement.classList.add("js");
 
   // Tables that sort by a click on a heading; a cell's data-v is its value where its text is not.
   all("table[data-sortable]").forEach((table) => {
