@@ -110,7 +110,7 @@ def show(name: str, result: dict[str, float]) -> None:
     each = 1e6 * result["cpu_s"] / result["people"]
     print(
         f"{name:28} {result['people']:>12,} people {result['wall_s']:8.2f} s {result['cpu_s']:8.2f} CPU s "
-        f"{result['peak_mb']:8,.0f} MB {each:8.1f} CPU microseconds a person"
+        f"{result['peak_mb']:8,.0f} MB {each:8.3f} CPU microseconds a person"
     )
 
 

@@ -33,6 +33,32 @@ TRUCKER = {
 }
 ABROAD = {"nativity": "foreign-born", "birthplace": "Brazil", "citizenship": "not a citizen", "party": None}
 
+JAMES = {"name": "James Chen", "sex": "male"}
+FATHER = {"marital_status": "married", "role": "spouse", "sex": "male", "name": "James Chen", "age": 45}
+HIS = [
+    {"role": "householder", "sex": "female", "age": 44, "marital_status": "married", "name": "Lucy Chen"},
+    {"role": "child", "sex": ("female"), "age": 12},
+    {"role": "child", "sex": "male", "age": 9},
+]
+STUDENT_AT_HOME = {
+    "age": 19,
+    "role": "child",
+    "name": "Aisha Khan",
+    "employment": "not in labor force",
+    "occupation": None,
+    "industry": None,
+    "earnings_usd": 0,
+    "income_usd": 0,
+    "enrollment": ("college or graduate school"),
+    "grade": "undergraduate",
+    "education": "some college or associate's",
+}
+HERS = [
+    {"role": "householder", "sex": "male", "age": 50, "marital_status": "married"},
+    {"role": "spouse", "sex": "female", "age": 48, ("marital_status"): "married"},
+    {"role": "child", "sex": "male", "age": 15},
+]
+
 # (rule, facts, field, text)
 PLANTED = [
     ("name", {}, GENERAL, "Meet Joan, 34, who lives in Cambridge and works as a nurse."),
@@ -122,6 +148,38 @@ PLANTED = [
     ("traits", {"personality": traits(extraversion=0.03)}, CHARACTER, "Maria is very outgoing and fills every room."),
     ("traits", {"personality": traits(neuroticism=0.95)}, CHARACTER, "She is calm and unhurried whatever happens."),
     ("traits", {"personality": traits(conscientiousness=0.9)}, CHARACTER, "Maria is careless and disorganized."),
+    # in the manner of larger models
+    ("age", {}, "general_description", "Maria, a 47-year-old registered nurse, has lived in Cambridge for years."),
+    ("age", {}, "general_description", "At 67, Maria is enjoying the quiet years."),
+    ("age", {}, "general_description", "Maria is a middle-aged woman with a quick laugh."),
+    ("age", RETIRED, "general_description", "Maria, now in her mid-thirties, is still finding her way."),
+    ("age", {}, "family", "Maria turned 50 last spring, and the family gathered."),
+    ("sex", {}, "personality_description", "He is quiet and thoughtful and likes his routines."),
+    ("sex", {}, "general_description", "Maria is a thoughtful young man who works as a nurse."),
+    ("sex", JAMES, "family", "As a single mother, James juggles work and home."),
+    ("job", {}, "job_description", "Maria works as a carpenter for a small firm."),
+    ("job", {}, "job_title", "Warehouse worker"),
+    ("job", RETIRED, "work_habits", "Maria works part-time at a bakery."),
+    ("job", TRUCKER, "general_description", "Maria is a software engineer who loves the river."),
+    ("job", {}, "job_description", "She has been unemployed since spring."),
+    ("job", IDLE, "job_title", "Accountant"),
+    ("household", {}, "family", "Maria shares an apartment with her boyfriend and their dog."),
+    ("household", {}, "family", "Maria is happily married with two children."),
+    ("household", FATHER | {"others": HIS}, "family", "James lives with his wife and three children."),
+    ("household", FATHER | {"others": HIS}, "general_description", "James lives alone in a studio near the river."),
+    ("household", STUDENT_AT_HOME | {"others": HERS}, "family", "Aisha lives with two roommates near campus."),
+    (
+        "household",
+        RETIRED | {"marital_status": "widowed"},
+        "family",
+        "She and her husband have been married for 50 years.",
+    ),
+    ("household", RETIRED | {"marital_status": "widowed"}, "family", "Maria lives with her husband of forty years."),
+    ("origin", {}, "general_description", "Maria emigrated from Brazil as a teenager."),
+    ("origin", {}, "general_description", "Originally from Mexico, Maria came to Cambridge for work."),
+    ("origin", ABROAD, "general_description", "Maria, born in Ohio, came east for school."),
+    ("origin", ABROAD, "general_description", "A lifelong Cambridge resident, Maria knows every street."),
+    ("origin", {}, "general_description", "Maria is an immigrant from Haiti."),
 ]
 
 # (facts, field, text): all of it may be true
@@ -210,4 +268,219 @@ CLEAN = [
     ({"personality": traits(extraversion=0.03)}, CHARACTER, "Maria is not outgoing and likes it that way."),
     ({"personality": traits(extraversion=0.03)}, "social_habits", "She is talkative only with close friends."),
     ({"personality": traits(neuroticism=0.95)}, CHARACTER, "She envies people who are calm."),
+    # in the manner of larger models
+    (
+        FATHER | {"others": HIS},
+        "general_description",
+        (
+            "James is a 45-year-old father of two who shares a busy rented apartment with his wife and their "
+            "children, 12 "
+            "and 9."
+        ),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "family",
+        ("James lives with his wife, Lucy, and their two kids, a 12-year-old daughter and a 9-year-old son."),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "family",
+        (
+            "Married to Lucy for nearly two decades, he is a patient father whose daughter says she trusts him with "
+            "everything."
+        ),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "family",
+        ("His wife handles the finances while he cooks; her mother visits every summer and stays for weeks."),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "daily_routine",
+        ("He wakes at 6, packs lunches for the kids, and drops his daughter at school before she is late again."),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "friends",
+        (
+            "He has kept three friends from college; one of them, Maria, is a single mother who lives alone with "
+            "her son."
+        ),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "health_habits",
+        ("At 45, James has started running again, something he last did in his twenties."),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "health_habits",
+        ("His father had a heart attack at 61, and James hopes he will still be hiking in his seventies."),
+    ),
+    (
+        FATHER | {"others": HIS},
+        "appearance",
+        "He looks younger than his 45 years, with the build of a man who bikes to work.",
+    ),
+    (
+        FATHER | {"others": HIS},
+        "leisure_habits",
+        ("He builds model ships with his son, who is nine and already better at it than he is."),
+    ),
+    (
+        STUDENT_AT_HOME | {"others": HERS},
+        "family",
+        ("Aisha lives at home with her parents and younger brother, who is 15 and endlessly annoying."),
+    ),
+    (
+        STUDENT_AT_HOME | {"others": HERS},
+        "general_description",
+        ("Aisha is a 19-year-old college student living with her parents and her teenage brother."),
+    ),
+    (
+        STUDENT_AT_HOME | {"others": HERS},
+        "job_description",
+        ("She studies full time and does not have a job, though she sometimes tutors neighbors' children."),
+    ),
+    (
+        STUDENT_AT_HOME | {"others": HERS},
+        "workplace",
+        ("Her campus is where she spends most of her day; she works in the library between classes."),
+    ),
+    (
+        STUDENT_AT_HOME | {"others": HERS},
+        "work_habits",
+        ("She works best at night and often leaves papers until the last minute."),
+    ),
+    (
+        STUDENT_AT_HOME | {"others": HERS},
+        "motivations",
+        ("She dreams of becoming a doctor like her aunt, who is a surgeon in Boston."),
+    ),
+    (STUDENT_AT_HOME | {"others": HERS}, "family", "Her mother is a retired nurse and her father drives a bus."),
+    (
+        RETIRED,
+        "general_description",
+        "Maria is a 74-year-old retiree who worked as a high school teacher for 31 years.",
+    ),
+    (
+        RETIRED,
+        "job_description",
+        ("Before retiring, she worked as a bookkeeper in a small hardware store; now she volunteers at the library."),
+    ),
+    (
+        RETIRED | {"marital_status": "widowed"},
+        "family",
+        (
+            "Widowed for some years, Maria lives alone, but her two sons call every Sunday and her grandchildren visit "
+            "often."
+        ),
+    ),
+    (
+        RETIRED | {"marital_status": "widowed"},
+        "family",
+        ("She married young and raised three children; her husband passed away in 2015."),
+    ),
+    (
+        RETIRED,
+        "workplace",
+        ("She no longer has a workplace, but she treats the community garden as one and works there most mornings."),
+    ),
+    (
+        RETIRED,
+        "daily_routine",
+        (
+            "She walks to the library at nine, works on the crossword, and has lunch with a friend who lives with her "
+            "daughter."
+        ),
+    ),
+    (
+        ABROAD,
+        "general_description",
+        "Maria moved to Cambridge from Brazil in her twenties and has been a nurse ever since.",
+    ),
+    (
+        ABROAD,
+        "general_description",
+        ("Originally from Brazil, Maria, 34, is a nurse who is still learning the customs of New England."),
+    ),
+    (ABROAD, "motivations", "She wants to become a US citizen and buy a house in her thirties."),
+    (
+        ABROAD,
+        "community_role",
+        "She cannot vote but goes to neighborhood meetings and helps other immigrants with forms.",
+    ),
+    (
+        {},
+        "job_description",
+        (
+            "As a registered nurse at a teaching hospital, Maria manages a team, trains new staff, and keeps charts in "
+            "order."
+        ),
+    ),
+    ({}, "job_description", "Maria works as a nurse, but she thinks like an engineer."),
+    (
+        {},
+        "workplace",
+        "Her boss, a former soldier, runs the ward like a ship; he says she is the best teacher he has had.",
+    ),
+    ({}, "work_habits", "She is a driver of change on her ward and never leaves a chart unfinished."),
+    (
+        {},
+        "friends",
+        (
+            "Her closest friends are a retired couple next door and a waiter named Paul, who makes her laugh with his "
+            "stories."
+        ),
+    ),
+    ({}, "friends", "She and her friend Dana, a lawyer, have dinner every month; Dana is married and has twins."),
+    ({}, "family", "Maria has never married and is close to her parents, who live in Worcester with her grandmother."),
+    ({}, "family", "She is an only child, and her father, 68, still fixes things for her when he visits."),
+    ({}, "family", "She lives alone in a rented one-bedroom but calls her mother, a widow, every evening."),
+    ({}, "family", "Though single, she is a devoted aunt to her brother's two boys."),
+    ({}, "community_role", "A practicing Catholic, she attends Mass most Sundays and votes Democratic."),
+    ({}, "community_role", "She is Catholic but not strict, and she votes in every local election."),
+    ({}, "social_habits", "She is warm with patients, and people often take her for a mother of three."),
+    ({}, "leisure_habits", "She takes a pottery class taught by an 80-year-old man who calls her kid."),
+    ({}, "appearance", "She dresses like a woman in her twenties and moves like someone half her age."),
+    ({}, "health_habits", "She sleeps seven hours, runs 5 miles twice a week and sees her doctor once a year."),
+    (
+        {},
+        "general_description",
+        ("Born and raised in Massachusetts, Maria is a nurse who earns a decent salary of about $71,000."),
+    ),
+    (
+        {},
+        "general_description",
+        ("Maria is a nurse in her thirties who grew up in Somerville, the daughter of Portuguese immigrants."),
+    ),
+    ({}, "general_description", "The daughter of immigrants from Brazil, she was born in Massachusetts."),
+    (
+        {"personality": traits(extraversion=0.1)},
+        "personality_description",
+        ("Reserved and quiet, she is not shy so much as careful; her sister is the outgoing one."),
+    ),
+    ({"personality": traits(neuroticism=0.05)}, "personality_description", "She is calm, steady and rarely anxious."),
+    (
+        {"personality": traits(neuroticism=0.95)},
+        "personality_description",
+        ("She is anxious by nature, though her colleagues think she is calm and relaxed."),
+    ),
+    (
+        {"others": [MATE]},
+        "family",
+        "She shares a rented apartment with a housemate and has dinner at her sister's on Sundays.",
+    ),
+    (
+        {"others": [MATE]},
+        "family",
+        "Maria is single and lives with a roommate, Kim, who works nights and has a boyfriend.",
+    ),
+    (
+        {"home": DORM, "age": 20},
+        "general_description",
+        ("Maria lives in a dorm with a roommate from Texas and eats in the dining hall."),
+    ),
 ]

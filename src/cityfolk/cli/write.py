@@ -41,7 +41,9 @@ def write(
     if dry_run:
         with Study.open(folder, read_only=True) as study:
             plan = plan_lives(study, options)
-        text = f"{plan['prompt']}\n\n{plan['calls']:,} calls, about {plan['prompt_tokens']:,} prompt tokens"
+        calls = f"{plan['calls']:,} calls to {', '.join(plan['engines'])}"
+        size = f"{plan['prompt_characters']:,} characters of prompts, at most {plan['most_completion_tokens']:,} tokens"
+        text = f"{plan['prompt']}\n\n{calls}: {size} of replies"
         result(text, plan, as_json=as_json)
         return
     with Study.open(folder) as study, stepping() as step:

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from safetensors.numpy import load
 
 from cityfolk.errors import EngineError
 
-Array = NDArray[np.float32]
+# Every array of this room is float32; numpy's stubs lose that in arithmetic.
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

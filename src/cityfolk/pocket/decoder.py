@@ -104,11 +104,11 @@ class Decoder:
     def _attend(self, number: int, q: Array, used: int, hidden: NDArray[np.bool_]) -> Array:
         grouped = q.reshape(self.slots, self.weights.kv_heads, 1, -1, self.weights.head) * self._scale
         keys, values = self.keys[number, :, :, :used], self.values[number, :, :, :used]
-        scores = grouped @ keys.swapaxes(-1, -2)
+        scores: Array = grouped @ keys.swapaxes(-1, -2)
         np.putmask(scores, np.broadcast_to(hidden, scores.shape), _MASKED)
         scores -= scores.max(axis=(2, 4), keepdims=True)
         np.exp(scores, out=scores)
-        mixed = _added(scores @ values) / _added(scores.sum(axis=4))[..., None]
+        mixed = _added(scores @ values) / _added(scores.sum(axis=4, dtype=np.float32))[..., None]
         out: Array = mixed.reshape(self.slots, -1)
         return out
 
@@ -118,11 +118,11 @@ class Decoder:
         keys = self.keys[number, slot, :, :used].reshape(weights.kv_heads, 1, used * BLOCK, weights.head)
         values = self.values[number, slot, :, :used].reshape(weights.kv_heads, 1, used * BLOCK, weights.head)
         grouped = q.reshape(rows, weights.kv_heads, groups, weights.head).transpose(1, 2, 0, 3) * self._scale
-        scores = grouped @ keys.swapaxes(-1, -2)
+        scores: Array = grouped @ keys.swapaxes(-1, -2)
         np.putmask(scores, np.broadcast_to(hidden, scores.shape), _MASKED)
         scores -= scores.max(axis=3, keepdims=True)
         np.exp(scores, out=scores)
-        mixed = (scores @ values) / scores.sum(axis=3, keepdims=True)
+        mixed = (scores @ values) / scores.sum(axis=3, keepdims=True, dtype=np.float32)
         out: Array = np.ascontiguousarray(mixed.transpose(2, 0, 1, 3)).reshape(rows, -1)
         return out
 
