@@ -57,21 +57,39 @@ class StudyConfig(_Section):
     report: ReportSection | None = None
 
 
-def default_config() -> StudyConfig:
-    """Return what `cityfolk run` does without a file: Cambridge, 200 lives by pocket, measured and reported."""
-    return StudyConfig(people=PeopleSection(), write=WriteSection(), evaluate=EvaluateSection(), report=ReportSection())
+# What `cityfolk run` does without a file.
+DEFAULT = """\
+seed = 0
+
+[people]
+place = "cambridge-ma"
+
+[write]
+n = 200
+engines = ["pocket"]
+
+[evaluate]
+
+[report]
+"""
 
 
-def read_config(path: Path) -> StudyConfig:
-    """Read a study.toml; UsageError says which key is wrong and what it may have been."""
+def read_text(path: Path) -> str:
+    """Return the text of a study.toml; UsageError if it cannot be read."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", hint="see docs/study.md for an example study.toml") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is not a readable TOML file: {error}", hint="mend that line") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="give a TOML file in UTF-8") from error
+
+
+def parse_config(text: str, path: str) -> StudyConfig:
+    """Read a study.toml's text; UsageError says which key is wrong and what it may have been."""
     try:
-        config = StudyConfig.model_validate(data)
+        config = StudyConfig.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not a readable TOML file: {error}", hint="mend that line") from error
     except ValidationError as error:
         raise _explain(path, error) from error
     if not any((config.people, config.write, config.evaluate, config.report)):
@@ -79,7 +97,7 @@ def read_config(path: Path) -> StudyConfig:
     return config
 
 
-def _explain(path: Path, error: ValidationError) -> UsageError:
+def _explain(path: str, error: ValidationError) -> UsageError:
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityfolk.engines.ask import Progress, ask
-from cityfolk.errors import EngineError, IncompleteError
+from cityfolk.errors import EngineError, IncompleteError, StudyError
 from cityfolk.study.journal import Journal
 from cityfolk.types import Failure, Message, Request, Sampling
 from tests.fakes import BadFirst, Dead, Dies, Echo
@@ -106,6 +108,54 @@ def test_a_dead_engine_stops_the_job_without_a_row(journal):
     with pytest.raises(EngineError):
         settle(journal, engine, range(5000))
     assert len(engine.asked) < 2000
+
+
+def test_one_call_that_fails_once_is_asked_again(journal):
+    class Stumbles(Echo):
+        def _answer(self, batch):
+            for key, reply in super()._answer(batch):
+                broken = len(self.asked) == 1
+                yield key, replace(reply, finish="error", error="reset by peer") if broken else reply
+
+    assert settle(journal, Stumbles(), [7]) == {7: 7}
+
+
+def test_a_request_that_is_never_answered_is_asked_again_and_then_fails(journal):
+    class Forgets(Echo):
+        def _answer(self, batch):
+            yield from (pair for pair in super()._answer(batch) if int(pair[1].text) % 2)
+
+    results = settle(journal, Forgets(), range(6))
+    assert {n for n, r in results.items() if isinstance(r, Failure)} == {0, 2, 4}
+    assert "without an answer" in results[2].reason and results[2].attempts == 3
+
+
+def test_an_answer_to_nothing_is_the_engines_bug(journal):
+    class Babbles(Echo):
+        def _answer(self, batch):
+            for pair in super()._answer(batch):
+                yield pair
+                yield pair
+
+    with pytest.raises(EngineError, match="not open"):
+        settle(journal, Babbles(), range(3))
+
+
+def test_a_second_engine_is_judged_by_its_own_calls(journal):
+    progress = Progress()
+    settle(journal, Echo(), range(5), progress=progress)
+    with pytest.raises(EngineError):
+        settle(journal, Dead(), range(10, 15), progress=progress)
+
+
+def test_a_kept_reply_that_no_longer_passes_is_a_sentence(journal):
+    settle(journal, Echo(), range(3))
+
+    def stricter(request, reply):
+        raise ValueError("numbers are too old-fashioned")
+
+    with pytest.raises(StudyError, match="old-fashioned"):
+        list(ask(journal, Echo(), numbered(range(3)), stricter, stage="s"))
 
 
 def test_fewer_than_half_succeeding_stops_the_job(journal):

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from cityfolk.engines.base import Engine
-from cityfolk.errors import EngineError, IncompleteError
+from cityfolk.errors import EngineError, IncompleteError, StudyError
 from cityfolk.study.journal import Call, Journal
 from cityfolk.types import Failure, Reply, Request
 
@@ -55,7 +55,9 @@ class _Job:
     lock: threading.Lock = field(default_factory=threading.Lock)  # guards `accepted` and `waiting`
     stopped: threading.Event = field(default_factory=threading.Event)
     first_error: str = ""
-    broken_calls: int = 0
+    calls: int = 0
+    rejected: int = 0
+    broken: int = 0  # calls that failed, rather than being answered badly
 
     def limit(self, key: str) -> int:
         """Return how many attempts a request may have made in the end."""
@@ -85,7 +87,6 @@ def ask(
     try:
         retries = yield from _round(job, requests)
         while retries:
-            _stop_if_dead(job)
             retries = yield from _round(job, retries)
         _stop_if_dead(job)
     finally:
@@ -110,7 +111,14 @@ def _round(job: _Job, requests: Iterable[Request]) -> Generator[tuple[Request, A
         if isinstance(last, _Ended):
             if last.error is not None:
                 raise last.error
+            yield from _settle(job, _unanswered(job), retries)
             return retries
+
+
+def _unanswered(job: _Job) -> list[_Answered]:
+    """Return a failed call for each request that an engine took and never answered."""
+    silent = Reply(text="", model=job.engine.model, finish="error", error="the engine ended without an answer")
+    return [_Answered(key, silent) for key in job.waiting]
 
 
 @dataclass(slots=True)
@@ -188,15 +196,26 @@ def _serve(job: _Job, event: _Served) -> tuple[Request, Any]:
         progress.failed += 1
         job.on_progress(progress)
         return event.request, _failure(job, event.request, "failed in an earlier run", "", event.gave_up)
-    result = job.parse(event.request, job.journal.reply(event.row))
+    result, problem = _judge(job, event.request, job.journal.reply(event.row))
+    if problem is not None:
+        raise StudyError(
+            f"a reply that was accepted earlier no longer passes ({event.request.label}: {problem})",
+            hint="use the version of cityfolk that manifest.json names, or start a new folder",
+        )
     job.on_progress(progress)
     return event.request, result
 
 
 def _settle(job: _Job, answered: list[_Answered], retries: list[Request]) -> list[tuple[Request, Any]]:
     """Validate replies, commit them together, then sort them into results, failures and retries."""
-    judged = []
+    judged, seen = [], set()
     for event in answered:
+        if event.key not in job.waiting or event.key in seen:
+            raise EngineError(
+                f"{job.engine.name} answered a request that is not open ({event.key})",
+                hint="an engine answers each request once; this is a bug of the engine",
+            )
+        seen.add(event.key)
         request = job.waiting[event.key][0]
         result, problem = _judge(job, request, event.reply)
         judged.append((Call(job.stage, job.engine.name, request, event.reply, problem), result))
@@ -238,29 +257,29 @@ def _count(job: _Job, call: Call) -> None:
     progress.calls += 1
     progress.prompt_tokens += call.reply.prompt_tokens
     progress.completion_tokens += call.reply.completion_tokens
-    job.broken_calls += call.reply.finish == "error"
+    job.calls += 1
+    job.broken += call.reply.finish == "error"
     if call.problem is not None:
         progress.rejected += 1
+        job.rejected += 1
         job.first_error = job.first_error or call.problem
 
 
 def _stop_if_dead(job: _Job) -> None:
-    calls = job.progress.calls
-    if calls and job.broken_calls == calls:
+    if job.calls and job.broken == job.calls:
         raise EngineError(
-            f"{job.engine.name} failed every one of {calls} calls; the first: {job.first_error}",
+            f"{job.engine.name} failed every one of {job.calls} calls; the first: {job.first_error}",
             hint=f"check it with `cityfolk doctor --engine {job.engine.name}`",
         )
 
 
 def _stop_if_hopeless(job: _Job) -> None:
-    progress = job.progress
-    if progress.calls < HALF_AFTER:
+    if job.calls < HALF_AFTER:
         return
     _stop_if_dead(job)
-    if 2 * progress.rejected > progress.calls:
+    if 2 * job.rejected > job.calls:
         raise IncompleteError(
-            f"stopped: {progress.rejected} of {progress.calls} replies were unusable; the first: {job.first_error}",
+            f"stopped: {job.rejected} of {job.calls} replies were unusable; the first: {job.first_error}",
             hint="see the problem column of calls.sqlite, mend the prompt or the model, and run the same command again",
         )
 

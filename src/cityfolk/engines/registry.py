@@ -1,7 +1,7 @@
 """Engines by name. Built-ins and third parties take the same road: an entry point of the group "cityfolk.engines".
 
-An engine is asked for as NAME or NAME:REST ("openai:MODEL@URL"); its factory is called with REST ("" if there is none)
-and returns an Engine. Nothing is imported before it is asked for.
+An engine is asked for as NAME or NAME:REST, where REST is the engine's own (a model, an address); its factory is
+called with REST ("" if there is none) and returns an Engine. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ def load_engine(spec: str) -> Engine:
     name, _, rest = spec.partition(":")
     for point in entry_points(group=GROUP):
         if point.name == name:
-            factory: Factory = point.load()
+            try:
+                factory: Factory = point.load()
+            except (ImportError, AttributeError) as error:
+                raise UsageError(
+                    f"engine {name!r} cannot be loaded: {error}", hint=f"reinstall {point.value}"
+                ) from error
             return factory(rest)
     names = [known.name for known in known_engines()]
     near = get_close_matches(name, names, n=1)

@@ -9,9 +9,9 @@ from cityfolk import rng
 from cityfolk.pocket.arrays import Array
 
 
-def uniforms(key: str, count: int) -> NDArray[np.float64]:
-    """Return the numbers that decide a reply's tokens, one a position, from the request's key alone."""
-    return rng.uniform_at(0, "pocket", key, ids=np.arange(count))
+def uniforms(seed: int, count: int) -> NDArray[np.float64]:
+    """Return the numbers that decide a reply's tokens, one a position, from `Request.seed` (key and attempt) alone."""
+    return rng.uniform_at(seed, "pocket", ids=np.arange(count))
 
 
 def choose(logits: Array, allowed: NDArray[np.bool_], u: float, temperature: float, top_p: float) -> int:

@@ -77,7 +77,7 @@ class Server:
             return Reply(text="", model=self.model, finish="error", error=str(problem), seconds=monotonic() - begun)
         logits[slot] = last
         limit = min(request.sampling.max_tokens, self._positions - count)
-        jobs[slot] = _Job(request, slot, count, limit, matcher, uniforms(request.key, limit), begun)
+        jobs[slot] = _Job(request, slot, count, limit, matcher, uniforms(request.seed, limit), begun)
         return None
 
     def _place_head(self, slot: int, head: list[int]) -> None:
@@ -107,7 +107,7 @@ class Server:
         pick = choose(
             logprobs.astype(np.float32),
             np.ones(len(scores), dtype=bool),
-            float(uniforms(request.key, 1)[0]),
+            float(uniforms(request.seed, 1)[0]),
             sampling.temperature,
             sampling.top_p,
         )

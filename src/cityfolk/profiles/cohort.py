@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cityfolk.errors import DataError, UsageError
 from cityfolk.personality.words import CUTS, LEVELS
 from cityfolk.rng import uniform_at
-from cityfolk.tables.query import mask
+from cityfolk.tables.query import mask, parse_condition
 from cityfolk.tables.view import person_view
 from cityfolk.types import PERCENTILE_CEILING, PERCENTILE_FLOOR
 from cityfolk.vocabulary import TRAITS
@@ -76,10 +76,25 @@ def draw_cohort(
     )
 
 
-def _eligible(people: pl.DataFrame, households: pl.DataFrame | None, text: str) -> pl.DataFrame:
+def check_choice(conditions: str, targets: Mapping[str, Target]) -> None:
+    """Check a filter and targets before there are any people; UsageError says what is wrong with them."""
+    for trait, target in targets.items():
+        _band(trait, target)
+    for part in filter_conditions(conditions):
+        try:
+            parse_condition(part, "persons")
+        except DataError as error:
+            raise UsageError(f"the filter {conditions!r} cannot be used: {error}", hint=error.hint) from error
+
+
+def filter_conditions(text: str) -> list[str]:
+    """Return a filter's conditions; "age=18.." is one of them unless it says something about age."""
     conditions = [part.strip() for part in text.split("|") if part.strip()]
-    if not any(re.match(r"age\s*!?=", part) for part in conditions):
-        conditions.append(ADULTS)
+    return conditions if any(re.match(r"age\s*!?=", part) for part in conditions) else [*conditions, ADULTS]
+
+
+def _eligible(people: pl.DataFrame, households: pl.DataFrame | None, text: str) -> pl.DataFrame:
+    conditions = filter_conditions(text)
     try:
         chosen = people.filter(pl.Series(mask(conditions, person_view(people, households))))
     except DataError as error:

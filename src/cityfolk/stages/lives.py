@@ -14,9 +14,9 @@ from cityfolk.engines.base import Engine
 from cityfolk.engines.registry import load_engine
 from cityfolk.errors import IncompleteError
 from cityfolk.profiles.cohort import draw_cohort
-from cityfolk.profiles.prompts import profile_messages
+from cityfolk.profiles.prompts import profile_messages, reflection_messages
 from cityfolk.profiles.records import citizens
-from cityfolk.profiles.write import MAX_TOKENS, profile_request, write_config, write_profiles
+from cityfolk.profiles.write import MAX_TOKENS, REFLECT_STAGE, STAGE, profile_request, write_config, write_profiles
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
@@ -54,6 +54,7 @@ def write_lives(study: Study, options: WriteOptions, *, step: Step = quiet) -> d
         },
         free={"n": options.n, "engines": [engine.name for engine in engines]},
     )
+    study.work("write")
     study.write("cohort", cohort)
     calls = len(chosen) * len(engines) * (2 if options.depth == "full" else 1)
     progress, began = Progress(), perf_counter()
@@ -72,10 +73,13 @@ def write_lives(study: Study, options: WriteOptions, *, step: Step = quiet) -> d
     ]
     profiles = pl.concat([one.profiles for one in written]).sort("person_id", "engine", "model")
     study.write("profiles", profiles)
-    failed = study.replace_failures("write", [f for one in written for f in one.failures if f.stage == "write"])
-    failed += study.replace_failures("reflect", [f for one in written for f in one.failures if f.stage == "reflect"])
+    failures = [failure for one in written for failure in one.failures]
+    for stage in (STAGE, REFLECT_STAGE):
+        study.replace_failures(stage, [failure for failure in failures if failure.stage == stage])
+    failed = len(failures)
     seconds = round(perf_counter() - began, 1)
-    study.finish("write", failed=failed, seconds=seconds)
+    by_engine = {engine.name: len(one.failures) for engine, one in zip(engines, written, strict=True)}
+    study.finish("write", failed_by_engine=by_engine, seconds=seconds)
     if failed:
         raise IncompleteError(
             f"{failed} of {len(chosen) * len(engines)} profiles could not be written; the others are kept",
@@ -89,7 +93,7 @@ def plan_lives(study: Study, options: WriteOptions) -> dict[str, Any]:
     engines = [load_engine(spec) for spec in dict.fromkeys(options.engines)]
     _, chosen = _choose(study, options)
     sampling = _sampling(study, options)
-    first = profile_messages(chosen[0])
+    first = reflection_messages(chosen[0]) if options.depth == "full" else profile_messages(chosen[0])
     characters = sum(len(message.content) for citizen in chosen for message in _messages(citizen, engines[0], sampling))
     calls = len(chosen) * len(engines) * (2 if options.depth == "full" else 1)
     return {

@@ -38,6 +38,7 @@ def measure(study: Study, what: Sequence[str] | None = None, *, step: Step = qui
         if name not in available:
             raise UsageError(f"{study.folder} has no written lives", hint=f"run `cityfolk write {study.folder}` first")
     study.begin("evaluate", {}, free={"what": list(what or available)})
+    study.work("evaluate")
     chosen = list(what or available)
     for done, name in enumerate(chosen):
         step("evaluate", done, len(chosen), name)

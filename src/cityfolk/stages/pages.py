@@ -15,7 +15,7 @@ from cityfolk.reports.show import plain_text, show_document
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.files import write_text
-from cityfolk.study.folder import FAILURES, JOURNAL, Study
+from cityfolk.study.folder import JOURNAL, Study
 
 PAGE = "report.html"
 
@@ -23,6 +23,7 @@ PAGE = "report.html"
 def make_report(study: Study, *, title: str = "", step: Step = quiet) -> Path:
     """Make report.html; return its path."""
     study.begin("report", {}, free={"title": title})
+    study.work("report")
     step("report", 0, 1, "")
     page = study.folder / PAGE
     write_text(page, build_report(report_inputs(study), title=title))
@@ -34,7 +35,6 @@ def make_report(study: Study, *, title: str = "", step: Step = quiet) -> Path:
 def report_inputs(study: Study) -> ReportInputs:
     """Read everything that a report is made from."""
     place = place_of(study)
-    failures = study.folder / FAILURES
     about = study.read_metadata("people")
     return ReportInputs(
         place_title=place.title,
@@ -45,7 +45,7 @@ def report_inputs(study: Study) -> ReportInputs:
         profiles=study.read("profiles") if study.has("profiles") else None,
         manifest=study.manifest,
         calls=study.journal.summary() if (study.folder / JOURNAL).exists() else (),
-        failures=[json.loads(line) for line in failures.read_text("utf-8").splitlines()] if failures.exists() else (),
+        failures=study.failures(),
         sources=json.loads(about.get("cityfolk.sources", "{}")),
         borrowed=json.loads(about.get("cityfolk.borrowed", "{}")),
         tables=place.tables,

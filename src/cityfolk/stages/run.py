@@ -6,8 +6,9 @@ from typing import Any
 
 from cityfolk.config import StudyConfig, WriteSection
 from cityfolk.engines.registry import load_engine
-from cityfolk.errors import IncompleteError
+from cityfolk.errors import IncompleteError, StudyError
 from cityfolk.places.pack import load_place
+from cityfolk.profiles.cohort import check_choice
 from cityfolk.stages.lives import WriteOptions, write_lives
 from cityfolk.stages.measure import measure
 from cityfolk.stages.pages import make_report
@@ -17,28 +18,30 @@ from cityfolk.study.folder import Study
 
 
 def check_study(config: StudyConfig) -> None:
-    """Check what can be checked before the first write: the place and every engine."""
+    """Check what can be checked before the first write: the place, every engine, the filter, the targets."""
     if config.people is not None:
         load_place(config.people.place)
     if config.write is not None:
+        check_choice(config.write.filter, config.write.targets)
         for spec in config.write.engines:
             load_engine(spec)
 
 
 def run_study(study: Study, config: StudyConfig, *, step: Step = quiet) -> dict[str, Any]:
-    """Do what a study asks for, continuing where it stopped.
+    """Do what a study asks for, continuing where it stopped; return what there is to say.
 
-    Citizens who could not be written do not keep the rest from being measured and reported: IncompleteError comes
-    last.
+    Citizens who could not be written do not keep the rest from being measured and reported: "incomplete" then holds
+    the error to raise when all is told.
     """
     lines: list[str] = []
     result = str(study.folder)
     incomplete: IncompleteError | None = None
+    _check_seed(study, config)
     if config.people is not None:
         made = make_people(study, config.people.place, config.seed, step=step)
         lines.append(
-            f"{made['place']}: {made['people']:,} people in {made['households']:,} households, "
-            f"{made['group_quarters']:,} of them in group quarters"
+            f"{made['place']}: {made['people']:,} people, {made['group_quarters']:,} of them in group quarters, "
+            f"in {made['households']:,} households"
         )
     if config.write is not None:
         try:
@@ -52,9 +55,17 @@ def run_study(study: Study, config: StudyConfig, *, step: Step = quiet) -> dict[
         lines += [f"{row['title']}: {row['text']}" for row in summary["headline"]]
     if config.report is not None:
         result = str(make_report(study, title=config.report.title, step=step))
-    if incomplete is not None:
-        raise incomplete
-    return {"lines": lines, "result": result, "folder": str(study.folder)}
+    return {"lines": lines, "result": result, "folder": str(study.folder), "incomplete": incomplete}
+
+
+def _check_seed(study: Study, config: StudyConfig) -> None:
+    if config.people is None and "seed" in config.model_fields_set:
+        made = study.config("people")["seed"]
+        if made != config.seed:
+            raise StudyError(
+                f"the people of {study.folder} were made with seed {made}, not {config.seed}",
+                hint="leave the seed out, or make people with it in another folder",
+            )
 
 
 def _options(section: WriteSection) -> WriteOptions:

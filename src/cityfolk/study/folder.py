@@ -112,10 +112,13 @@ class Study:
             "config": now,
             "config_hash": content_key(now),
             "free": json.loads(json.dumps(free or {})),
-            "versions": versions(),
-            "git": git_state(),
-            "began": stages.get(verb, {}).get("began", datetime.now(UTC).isoformat(timespec="seconds")),
         }
+        self._save_manifest()
+
+    def work(self, verb: str) -> None:
+        """Record that a begun verb's tables are made now, and by what: package versions, git commit, time."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.manifest["stages"][verb].update({"versions": versions(), "git": git_state(), "began": now})
         self._save_manifest()
 
     def finish(self, verb: str, **facts: Any) -> None:
@@ -203,22 +206,32 @@ class Study:
         kept = self.findings().filter(~pl.col("id").str.starts_with(prefix))
         self.write("findings", pl.concat([kept, new]))
 
+    def failures(self) -> list[dict[str, Any]]:
+        """Return what could not be done, one dict a failure; none if nothing failed."""
+        path = self.folder / FAILURES
+        if not path.exists():
+            return []
+        try:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+            if not all(isinstance(row, dict) and "stage" in row for row in rows):
+                raise ValueError("a line is not a failure")
+        except (OSError, ValueError) as error:
+            raise StudyError(f"{path} cannot be read: {error}", hint="delete it and run the same command") from error
+        return rows
+
     def replace_failures(self, stage: str, failures: Iterable[Failure]) -> int:
         """Put a stage's failures in place of its earlier ones; return how many there are now."""
         path = self.folder / FAILURES
-        kept = []
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if line and json.loads(line)["stage"] != stage]
+        kept = [json.dumps(row, ensure_ascii=False) for row in self.failures() if row["stage"] != stage]
         new = [json.dumps(asdict(f), ensure_ascii=False) for f in failures]
         write_text(path, "".join(line + "\n" for line in kept + new))
         return len(new)
 
     @property
     def journal(self) -> Journal:
-        """The journal of model calls, opened when first used."""
+        """The journal of model calls, opened when first used; for reading only if the study is."""
         if self._journal is None:
-            self._journal = Journal(self.folder / JOURNAL)
+            self._journal = Journal(self.folder / JOURNAL, read_only=self._lock is None)
         return self._journal
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -231,7 +244,8 @@ class Study:
             manifest = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
             raise StudyError(f"{path} cannot be read: {error}", hint="restore it, or start a new folder") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        whole = isinstance(manifest, dict) and {"stages", "tables"} <= manifest.keys()
+        if not whole or manifest.get("format") != FORMAT:
             raise StudyError(f"{path} is not a cityfolk manifest of format {FORMAT}", hint="start a new folder")
         return manifest
 

@@ -82,8 +82,13 @@ class Journal:
     """Append-only record of every model call of a study; one process writes at a time (the study's lock sees to it)."""
 
     @_spoken
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        if read_only:
+            # "immutable" lets SQLite read from a disk where it can make no lock; a log beside it forbids that.
+            mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+            return
         # One thread at a time uses it: the worker of `engines.ask` hands every reply over before it is kept.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
