@@ -38,6 +38,7 @@ check-sources: $(VENV)/base
 
 bench: $(VENV)/base
 	$(BIN)/python benchmarks/people.py
+	$(BIN)/python benchmarks/pocket.py
 
 clean:
 	rm -rf $(VENV) $(STUDY) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 from collections import Counter
+from functools import cache
 from typing import Any
 
 from cityfolk.engines.pocket import PocketEngine
@@ -50,9 +51,15 @@ def checks(facts: Facts, profile: dict[str, Any]) -> dict[str, bool | None]:
 
 
 def _names(text: str) -> set[str]:
-    """Return the capitalized words that open a sentence or stand within one and are no known word."""
-    found = re.findall(r"(?<=[.;] )(\S+) (?:is|has|wants|often|usually|feels|stays|plans|keeps)\b", text)
-    return {word for word in found if word[0].isupper() and word not in ("He", "She", "Home", "Religion", "Time")}
+    """Return the capitalized words that begin a later sentence and that no phrase bank writes: meant as the name."""
+    found = re.findall(r"(?<=[.;,] )([^\W\d_][\w'’-]*)", text)
+    return {word for word in found if word[0].isupper() and word.lower() not in _bank_words()}
+
+
+@cache
+def _bank_words() -> frozenset[str]:
+    banks = ("traits", "life", "children", "jobs")
+    return frozenset(re.findall(r"[a-z]+", json.dumps([bank(name) for name in banks]).lower())) | {"us"}
 
 
 def fitting_titles(facts: Facts) -> set[str]:

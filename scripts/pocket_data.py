@@ -28,7 +28,19 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 # Shares of the training mix.
-MIX = (("profile", 0.60), ("full", 0.07), ("reflections", 0.09), ("repeat", 0.14), ("choice", 0.06), ("answer", 0.04))
+MIX = (("profile", 0.64), ("full", 0.07), ("reflections", 0.09), ("repeat", 0.10), ("choice", 0.06), ("answer", 0.04))
+_LABELS = {
+    "name": "Name:",
+    "age": "\nAge:",
+    "home": "\nHome:",
+    "origin": "\nOrigin:",
+    "language": "\nLanguage at home:",
+    "commute": "\nCommute:",
+    "income": "\nIncome:",
+    "household": "\nHousehold:",
+    "education": "\nEducation:",
+    "family": '"],"family":"',
+}
 REPEAT_GUIDANCE = "Repeat the facts of the resident described below, in any order."
 ANSWER_GUIDANCE = (
     "You are the resident described below. Answer in the first person, in one to three sentences.",
@@ -165,3 +177,66 @@ def token_ids(sample: Sample, tokenizer: Tokenizer) -> tuple[list[int], list[int
     prompt = tokenizer.encode(render(sample.messages), add_special_tokens=False).ids
     reply = tokenizer.encode(sample.reply + "<|end|>", add_special_tokens=False).ids
     return prompt, reply
+
+
+class Copies:
+    """Finds which tokens of a reply are copies of a value among the facts, and of which tokens of the prompt."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        texts = [tokenizer.decode([n], skip_special_tokens=False) for n in range(tokenizer.get_vocab_size())]
+        self._first_piece = len(texts) - len(whole_pieces())
+        self._opens = {n for n, text in enumerate(texts) if text.startswith((" ", "\n"))}
+        self._digits = {n for n, text in enumerate(texts) if len(text) == 1 and text.isdigit()}
+        self._label = {name: tokenizer.token_to_id(piece) for name, piece in _LABELS.items()}
+        self._comma = tokenizer.token_to_id(",")
+
+    def find(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
+        """Return (place in the reply, place in the prompt) for every token that is copied."""
+        found = []
+        for start, stop, once in self._values(prompt):
+            value, at = prompt[start:stop], 0
+            while at <= len(reply) - len(value):
+                whole = at + len(value) == len(reply) or reply[at + len(value)] != value[-1]
+                if reply[at : at + len(value)] == value and whole:
+                    found += [(at + step, start + step) for step in range(len(value))]
+                    if once:
+                        break
+                at += 1
+        return found + self._household(prompt, reply)
+
+    def _values(self, prompt: list[int]) -> list[tuple[int, int, bool]]:
+        spans = []
+        start = prompt.index(self._label["name"]) + 1
+        stop = start + 1
+        while prompt[stop] not in self._opens and prompt[stop] < self._first_piece:
+            stop += 1
+        spans.append((start, stop, False))
+        for name, skip, once in (("age", 0, True), ("home", 0, False), ("origin", 2, False), ("language", 0, False)):
+            start = prompt.index(self._label[name]) + 1 + skip
+            stop = start
+            while prompt[stop] < self._first_piece and prompt[stop] != self._comma:
+                stop += 1
+            spans.append((start, stop, once))
+        start, stop = prompt.index(self._label["commute"]), prompt.index(self._label["income"])
+        minutes = [n for n in range(start, stop) if prompt[n] in self._digits]
+        return [*spans, (minutes[0] - 1, minutes[-1] + 1, True)] if minutes else spans
+
+    def _household(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
+        start, stop = prompt.index(self._label["household"]), prompt.index(self._label["education"])
+        if self._label["family"] not in reply:
+            return []
+        opened = reply.index(self._label["family"])
+        closed = next((n for n in range(opened + 1, len(reply)) if reply[n] >= self._first_piece), len(reply))
+        asked, told = self._people(prompt, start, stop), self._people(reply, opened, closed)
+        same = [prompt[n] for n in asked] == [reply[n] for n in told]
+        return list(zip(told, asked, strict=True)) if same else []
+
+    def _people(self, tokens: list[int], start: int, stop: int) -> list[int]:
+        """Return the places of ages, each digit, and of the word before each age, which says who it is."""
+        found = []
+        for place in range(start, stop):
+            if tokens[place] in self._digits:
+                if tokens[place - 1] not in self._digits:
+                    found.append(place - 2)
+                found.append(place)
+        return found

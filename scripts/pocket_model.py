@@ -36,6 +36,24 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + turned * sin
 
 
+class Guide:
+    """Where one attention head should look: an extra loss that gives the model its copying circuit early.
+
+    `rows` are the positions that ask and `targets` the positions they should attend to (batch, row, target).
+    """
+
+    def __init__(self, layer: int, head: int, places: tuple[Tensor, Tensor, Tensor]) -> None:
+        self.layer, self.head, self.places = layer, head, places
+        self.loss: Tensor | None = None
+
+    def collect(self, q: Tensor, k: Tensor) -> None:
+        """Keep the cross-entropy between the head's attention, before values are mixed, and its targets."""
+        batch, rows, targets = self.places
+        scores = torch.einsum("nd,nld->nl", q[batch, rows], k[batch]) / q.shape[-1] ** 0.5
+        future = torch.arange(k.shape[1])[None, :] > rows[:, None]
+        self.loss = F.cross_entropy(scores.masked_fill(future, -1e9), targets)
+
+
 class Block(nn.Module):
     """One layer: attention with shared key and value heads (Ainslie et al. 2023), then a gated feed-forward."""
 
@@ -53,8 +71,8 @@ class Block(nn.Module):
         self.up = nn.Linear(shape.width, shape.feed_forward, bias=False)
         self.down = nn.Linear(shape.feed_forward, shape.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Return the residual stream after this layer; x is (batch, length, width)."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, guided: list[Guide] | None = None) -> Tensor:
+        """Return the residual stream after this layer; x is (batch, length, width). Guides collect their loss."""
         batch, length, _ = x.shape
         h = self.input_norm(x)
         q = self.q(h).view(batch, length, -1, self.shape.head).transpose(1, 2)
@@ -62,6 +80,8 @@ class Block(nn.Module):
         v = self.v(h).view(batch, length, -1, self.shape.head).transpose(1, 2)
         q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
         groups = self.shape.heads // self.shape.kv_heads
+        for guide in guided or ():
+            guide.collect(q[:, guide.head], k[:, guide.head // groups])
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, is_causal=True)
         x = x + self.o(mixed.transpose(1, 2).reshape(batch, length, -1))
@@ -88,12 +108,12 @@ class PocketModel(nn.Module):
                 scale = 0.02 / (2 * shape.layers) ** 0.5 if name.endswith(("o.weight", "down.weight")) else 0.02
                 nn.init.normal_(weight, std=0.04 if name.startswith("embed") else scale)
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy in nats over the positions where `targets` isn't -1."""
+    def loss(self, ids: Tensor, targets: Tensor, guides: tuple[Guide, ...] = ()) -> Tensor:
+        """Return the mean cross-entropy in nats over the positions where `targets` isn't -1; guides keep theirs."""
         x = self.embed(ids)
         cos, sin = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]  # type: ignore[index]
-        for block in self.blocks:
-            x = block(x, cos, sin)
+        for number, block in enumerate(self.blocks):
+            x = block(x, cos, sin, [guide for guide in guides if guide.layer == number])
         kept = targets >= 0
         logits = F.linear(self.norm(x[kept]), self.embed.weight)
         return F.cross_entropy(logits.float(), targets[kept])

@@ -21,14 +21,18 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from pocket_citizens import NamePool
-from pocket_data import make_sample, token_ids, train_tokenizer
-from pocket_model import PocketModel, Shape
+from pocket_data import Copies, make_sample, token_ids, train_tokenizer
+from pocket_model import Guide, PocketModel, Shape
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor]
+# Heads that are shown where to look: (layer, head, how far back), and (layer, head) that finds what is copied.
+BACK = ((1, 2, 1), (1, 3, 2))
+COPY = ((3, 2), (3, 3), (4, 3))
 
 
 def batches(tokenizer: Tokenizer, names: NamePool, args: argparse.Namespace, split: str) -> Iterator[Batch]:
     """Yield (ids, targets) of about `args.tokens` tokens; samples of like length share a batch."""
+    copies = Copies(tokenizer)
     number, generator = args.start, torch.Generator().manual_seed(args.seed)
     while True:
         pool = []
@@ -44,40 +48,64 @@ def batches(tokenizer: Tokenizer, names: NamePool, args: argparse.Namespace, spl
                 groups.append([])
             groups[-1].append(pair)
         for place in torch.randperm(len(groups), generator=generator).tolist():
-            yield collate(groups[place])
+            yield collate(groups[place], copies)
 
 
-def collate(pairs: list[tuple[list[int], list[int]]]) -> Batch:
+def collate(pairs: list[tuple[list[int], list[int]]], copies: Copies) -> Batch:
     """Return ids and next-token targets, -1 where nothing is learned (prompt and padding)."""
     length = max(len(p) + len(r) for p, r in pairs) - 1
     ids = torch.full((len(pairs), length), 4, dtype=torch.long)
     targets = torch.full((len(pairs), length), -1, dtype=torch.long)
+    sources = torch.full((len(pairs), length), -1, dtype=torch.long)
     for row, (prompt, reply) in enumerate(pairs):
         whole = torch.tensor(prompt + reply)
         ids[row, : len(whole) - 1] = whole[:-1]
         targets[row, len(prompt) - 1 : len(whole) - 1] = whole[len(prompt) :]
-    return ids, targets
+        for place, source in copies.find(prompt, reply):
+            sources[row, len(prompt) + place - 1] = source
+    return ids, targets, sources
 
 
-def accumulate(model: PocketModel, parts: list[Batch], pool: ThreadPoolExecutor) -> float:
+def guides(batch: Batch) -> tuple[Guide, ...]:
+    """Return where the guided heads should look in a batch."""
+    ids, _, sources = batch
+    count = min(400, ids.numel())
+    rows = torch.randint(2, ids.shape[1], (count,))
+    which = torch.randint(0, ids.shape[0], (count,))
+    found = [Guide(layer, head, (which, rows, rows - back)) for layer, head, back in BACK]
+    batch_at, row_at = torch.nonzero(sources >= 0, as_tuple=True)
+    if len(row_at):
+        kept = torch.randperm(len(row_at))[:300]
+        batch_at, row_at = batch_at[kept], row_at[kept]
+        found += [Guide(layer, head, (batch_at, row_at, sources[batch_at, row_at])) for layer, head in COPY]
+    return tuple(found)
+
+
+def accumulate(
+    model: PocketModel, parts: list[Batch], pool: ThreadPoolExecutor, guidance: float
+) -> tuple[float, list[float]]:
     """Put the mean gradient of several batches in the weights, each batch on a thread of its own; return the loss.
 
     Threads that meet once a step lose less on a busy machine than ones that meet in every matrix product.
     """
     weights = list(model.parameters())
 
-    def gradient(part: Batch) -> tuple[float, tuple[Tensor, ...]]:
-        loss = model.loss(*part)
-        return float(loss), torch.autograd.grad(loss, weights)
+    def gradient(part: Batch) -> tuple[float, tuple[Tensor, ...], list[float]]:
+        shown = guides(part) if guidance else ()
+        loss = model.loss(part[0], part[1], shown)
+        extra = [guide.loss for guide in shown if guide.loss is not None]
+        total = loss + guidance * torch.stack(extra).sum() if extra else loss
+        return float(loss), torch.autograd.grad(total, weights), [float(value) for value in extra]
 
     results = list(pool.map(gradient, parts))
     # A batch counts by what it teaches: tokens to learn, but a tenth of a full batch at least.
-    sizes = [max(int((targets >= 0).sum()), ids.numel() // 16) for ids, targets in parts]
+    sizes = [max(int((targets >= 0).sum()), ids.numel() // 16) for ids, targets, _ in parts]
     shares = torch.tensor(sizes, dtype=torch.float32) / sum(sizes)
-    full = min(1.0, 2 * sum(sizes) / sum(ids.numel() for ids, _ in parts))
-    for weight, *grads in zip(weights, *(grads for _, grads in results), strict=True):
+    full = min(1.0, 2 * sum(sizes) / sum(ids.numel() for ids, _, _ in parts))
+    for weight, *grads in zip(weights, *(grads for _, grads, _ in results), strict=True):
         weight.grad = full * torch.tensordot(shares, torch.stack(grads), dims=1)
-    return sum(loss * float(share) for (loss, _), share in zip(results, shares, strict=True))
+    mean = sum(loss * float(share) for (loss, _, _), share in zip(results, shares, strict=True))
+    return mean, max((extra for _, _, extra in results), key=len)
 
 
 def optimizers(model: PocketModel, rate: float) -> list[torch.optim.Optimizer]:
@@ -134,7 +162,7 @@ def rate_at(share: float, step: int, peak: float) -> float:
 @torch.no_grad()
 def held_out(model: PocketModel, sets: list[Batch]) -> float:
     """Return the mean loss in nats a token over batches that training never sees."""
-    losses = [(float(model.loss(ids, targets)), int((targets >= 0).sum())) for ids, targets in sets]
+    losses = [(float(model.loss(ids, targets)), int((targets >= 0).sum())) for ids, targets, _ in sets]
     return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
 
 
@@ -168,16 +196,17 @@ def train(args: argparse.Namespace) -> None:
         for optimizer in steps:
             for group in optimizer.param_groups:
                 group["lr"] = now
-        loss = accumulate(model, parts, pool)
+        loss, extra = accumulate(model, parts, pool, args.guidance)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in steps:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        seen, step = seen + sum(ids.numel() for ids, _ in parts), step + 1
+        seen, step = seen + sum(ids.numel() for ids, _, _ in parts), step + 1
         smooth = loss if step == 1 else 0.95 * smooth + 0.05 * loss
         if step % 20 == 0:
             pace = seen / (time.monotonic() - begun)
-            print(f"step {step} tokens {seen} loss {smooth:.4f} rate {now:.5f} {pace:.0f} tokens/s", flush=True)
+            shown = " ".join(f"{value:.2f}" for value in extra)
+            print(f"step {step} tokens {seen} loss {smooth:.4f} rate {now:.5f} {pace:.0f} tokens/s {shown}", flush=True)
         if time.monotonic() - last > 60 * args.every:
             last = time.monotonic()
             save(model, steps, tokenizer, args)
@@ -210,6 +239,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=4e-3, help="peak learning rate")
     parser.add_argument("--skip", type=float, default=0.0, help="share of the cosine that lies behind a resumed run")
     parser.add_argument("--start", type=int, default=0, help="number of the first sample")
+    parser.add_argument("--guidance", type=float, default=0.1, help="weight of each guided head's loss")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
 

@@ -116,7 +116,7 @@ def test_content_keys_are_sha256_of_canonical_json():
     assert content_key({"b": None, "a": [1, "é"]}) == "1e02bc81a26af2f027329541e97eef36"
 
 
-@pytest.mark.parametrize(("low", "high", "name"), zip((0.0, *CUTS), (*CUTS, 1.0), LEVELS, strict=True))
+@pytest.mark.parametrize(("low", "high", "name"), list(zip((0.0, *CUTS), (*CUTS, 1.0), LEVELS, strict=True)))
 def test_a_level_begins_at_its_cut(low, high, name):
     assert level(low) == name == level((low + high) / 2) == level(high - 1e-9)
 

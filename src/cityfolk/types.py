@@ -251,19 +251,6 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """How a piece of model text came to be, enough to ask for it again."""
-
-    engine: str
-    model: str
-    adapter: str = ""
-    prompt: str
-    prompt_hash: str
-    temperature: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """A contradiction between what was written and what was known, with its place in the text."""
 

@@ -9,6 +9,7 @@ import pytest
 from cityfolk.evaluation.certificate import cells, certificate, describe, worst
 from cityfolk.evaluation.partitions import distances, groups, srmse, tvd
 from cityfolk.evaluation.people import evaluate_people, rule_findings
+from cityfolk.tables.rules import RULES
 from cityfolk.tables.view import build_views
 from tests.tables.town import STATE, households, people
 
@@ -174,7 +175,17 @@ def test_rules_become_findings():
 def test_a_rule_that_cannot_be_checked_is_not_called_kept():
     by = {f.id: f for f in rule_findings(people().drop("party"), households())}
     assert by["people.rule.party_of_adult_citizens"].verdict == "none"
-    assert by["people.rules.broken"].verdict == "outside"
+    overall = by["people.rules.broken"]
+    assert (overall.value, overall.n, overall.verdict) == (0, len(RULES) - 2, "none")  # party is also a category
+    assert overall.note == "2 could not be checked: a column is missing"
+
+
+def test_what_is_the_places_own_can_be_said():
+    """Geography and vintage reach the certificate: with another vintage every row is borrowed."""
+    own = evaluate_people(people(), households(), tables(*ROWS), state=STATE)
+    lent = evaluate_people(people(), households(), tables(*ROWS), state=STATE, vintage="another")
+    judged = [next(f.n for f in found if f.id == "people.certificate.inside") for found in (own, lent)]
+    assert judged[0] and judged[1] == 0
 
 
 def test_everything_at_once_has_ids_of_its_own():

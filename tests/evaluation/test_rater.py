@@ -115,7 +115,7 @@ def _study(n=60):
 def test_findings_tell_writing_that_shows_traits_from_writing_that_does_not():
     profiles, people = _study()
     good = {finding.id: finding for finding in expressed_findings(profiles, people)}
-    assert len(good) == 10
+    assert len(good) == 15
     assert all(good[f"text.expressed.auc.{trait}"].value == 1.0 for trait in TRAITS)
     assert all(good[f"text.expressed.auc.{trait}"].verdict == "inside" for trait in TRAITS)
     silent = pl.DataFrame({"person_id": range(60), "text": ["Lives here."] * 60})
@@ -123,6 +123,25 @@ def test_findings_tell_writing_that_shows_traits_from_writing_that_does_not():
     assert all(bad[f"text.expressed.auc.{trait}"].value == 0.5 for trait in TRAITS)
     assert all(bad[f"text.expressed.auc.{trait}"].verdict == "outside" for trait in TRAITS)
     assert bad["text.expressed.spearman.openness"].value is None
+
+
+def test_copying_the_prompt_into_the_description_is_told_apart():
+    profiles, people = _study()
+    copied = profiles.select(
+        "person_id",
+        family=pl.lit("Lives here."),
+        personality_description=pl.concat_str([f"about_{trait}" for trait in TRAITS], separator="\n"),
+        reflection_core_traits=pl.col("about_openness"),
+    )
+    found = {finding.id: finding for finding in expressed_findings(copied, people)}
+    for trait in TRAITS:
+        assert found[f"text.expressed.auc.{trait}"].value == 1.0
+        elsewhere = found[f"text.expressed.auc_elsewhere.{trait}"]
+        assert elsewhere.value == 0.5 and "without the description" in elsewhere.title
+        assert elsewhere.expected is None and elsewhere.verdict == "none"
+    shown = profiles.rename({"about_openness": "leisure_habits"})
+    found = {finding.id: finding for finding in expressed_findings(shown, people)}
+    assert found["text.expressed.auc_elsewhere.openness"].value == 1.0
 
 
 def test_few_profiles_give_no_number():

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from cityfolk.evaluation.text_basic import distinct, text_findings, wilson, words
+from cityfolk.evaluation.intervals import Z90, wilson
+from cityfolk.evaluation.text_basic import distinct, text_findings, words
 
 PROBLEM = {"rule": "age", "field": "family", "known": "34", "written": "52", "start": 0, "end": 2}
 
@@ -28,6 +29,9 @@ def test_wilson_by_hand():
     z = 1.959963984540054
     for successes, n, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (1, 29, 0.0061, 0.1718)):
         assert wilson(successes, n, z) == pytest.approx((low, high), abs=5e-5)
+    # A bound b solves (p - b)^2 = z^2 b (1 - b) / n (Wilson 1927, equation 2 squared).
+    for bound in wilson(8, 10):
+        assert (0.8 - bound) ** 2 == pytest.approx(Z90**2 * bound * (1 - bound) / 10)
     assert wilson(5, 5)[1] == 1.0
     assert wilson(0, 5)[0] == 0.0
 
@@ -39,7 +43,7 @@ def test_distinct_by_hand():
 
 
 def test_findings():
-    found = {f.id: f for f in text_findings(table(), failures=2)}
+    found = {f.id: f for f in text_findings(table(), failures={"pocket": 2})}
     assert found["text.valid"].value == pytest.approx(10 / 12)
     assert found["text.valid"].verdict == "outside"
     assert found["text.clear.age"].value == 0.9
@@ -56,3 +60,14 @@ def test_two_engines_are_told_apart():
     assert found["text.clear.age@pocket"].value == 0.9
     assert found["text.clear.age@other"].value == 1.0
     assert "text.clear.age" not in found
+
+
+def test_failures_are_counted_for_the_engine_that_failed():
+    both = pl.concat([table(), table(wrong=0).with_columns(engine=pl.lit("other"))])
+    found = {f.id: f for f in text_findings(both, failures={"pocket": 2, "other": 0, "silent": 5})}
+    assert found["text.valid@pocket"].value == pytest.approx(10 / 12)
+    assert found["text.valid@other"].value == 1.0
+    assert (found["text.valid@silent"].value, found["text.valid@silent"].n) == (0.0, 5)
+    assert not [name for name in found if name.endswith("@silent") and name != "text.valid@silent"]
+    only = {f.id: f for f in text_findings(table().clear(), failures={"silent": 5})}
+    assert only.keys() == {"text.valid"} and only["text.valid"].verdict == "outside"

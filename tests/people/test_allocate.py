@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityfolk.errors import DataError
-from cityfolk.people.allocate import Target, Targets, allocate, calibrate, cells_of, round_quotas
+from cityfolk.people.allocate import Target, Targets, _product, _solve, allocate, calibrate, cells_of, round_quotas
+
+
+def start():
+    """Return a stream of its own for one draw, always the same."""
+    return np.random.default_rng(7)
 
 
 @st.composite
@@ -26,7 +31,7 @@ def problems(draw):
 @given(problems())
 def test_quotas_are_met_and_nothing_forbidden_is_chosen(problem):
     p, group, quotas, uniforms, order, _ = problem
-    codes = allocate(p, group, quotas, uniforms, order)
+    codes = allocate(p, group, quotas, uniforms, start(), order)
     k = p.shape[1]
     assert np.array_equal(np.bincount(group * k + codes, minlength=quotas.size).reshape(quotas.shape), quotas)
     assert (p[np.arange(len(p)), codes] > 0).all()
@@ -36,8 +41,8 @@ def test_quotas_are_met_and_nothing_forbidden_is_chosen(problem):
 @given(problems())
 def test_a_persons_category_does_not_depend_on_where_they_stand(problem):
     p, group, quotas, uniforms, order, shuffled = problem
-    codes = allocate(p, group, quotas, uniforms, order)
-    again = allocate(p[shuffled], group[shuffled], quotas, uniforms[shuffled], order[shuffled])
+    codes = allocate(p, group, quotas, uniforms, start(), order)
+    again = allocate(p[shuffled], group[shuffled], quotas, uniforms[shuffled], start(), order[shuffled])
     assert np.array_equal(again, codes[shuffled])
 
 
@@ -45,10 +50,10 @@ def test_quotas_that_nobody_can_meet():
     p = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]])
     group, uniforms = np.zeros(3, dtype=int), np.array([0.2, 0.5, 0.8])
     with pytest.raises(DataError, match="cannot be met"):
-        allocate(p, group, np.array([[1, 2]]), uniforms)
+        allocate(p, group, np.array([[1, 2]]), uniforms, start())
     with pytest.raises(DataError, match="do not add up"):
-        allocate(p, group, np.array([[1, 1]]), uniforms)
-    nearest = allocate(p, group, np.array([[1, 2]]), uniforms, exact=False)
+        allocate(p, group, np.array([[1, 1]]), uniforms, start())
+    nearest = allocate(p, group, np.array([[1, 2]]), uniforms, start(), exact=False)
     assert nearest.tolist() == [0, 0, 1]
 
 
@@ -57,9 +62,19 @@ def test_likelier_people_are_chosen_more_often():
     p = np.tile([[0.8, 0.2], [0.5, 0.5]], (200, 1))
     chosen = np.zeros(2)
     for seed in range(40):
-        codes = allocate(p, np.zeros(400, int), np.array([[320, 80]]), np.random.default_rng(seed).random(400))
+        rng = np.random.default_rng(seed)
+        codes = allocate(p, np.zeros(400, int), np.array([[320, 80]]), rng.random(400), rng)
         chosen += codes.reshape(200, 2).sum(axis=0)
     assert 3.6 < (chosen[1] / (8000 - chosen[1])) / (chosen[0] / (8000 - chosen[0])) < 4.4
+
+
+@pytest.mark.parametrize("n", [1, 47, 48, 49, 130])
+def test_solving_by_tiles_is_solving(n):
+    rng = np.random.default_rng(n)
+    half = rng.normal(size=(n + 5, n))
+    matrix, wanted = _product(half, half) + np.diag(rng.random(n)), rng.normal(size=n)
+    assert _product(half, half) == pytest.approx(half.T @ half)
+    assert matrix @ _solve(matrix, wanted) == pytest.approx(wanted)
 
 
 @given(st.integers(0, 10_000))

@@ -135,6 +135,45 @@ def test_withheld_pairs_do_not_touch_the_draw(core, selene):
     assert not turned("fitted").equals(as_is)
 
 
+def with_rows(place, *rows, **about):
+    """Return a place with more rows (code, universe, dimensions, percent, geography) and other lines in place.toml."""
+    own = place.tables.row(0, named=True)
+    more = [
+        own | {"code": code, "table": "X", "universe": universe, "dimensions": dimensions, "measure": "percent",
+               "estimate": percent, "moe90": None, "geography": geography, "source": "A survey",
+               "borrowed": geography != place.about.geography}
+        for code, universe, dimensions, percent, geography in rows
+    ]  # fmt: skip
+    tables = pl.concat([place.tables, pl.DataFrame(more, schema=place.tables.schema)])
+    return replace(place, tables=tables, about=place.about.model_copy(update=about))
+
+
+def test_sources_are_those_of_the_rows(core, drawn, selene):
+    """Nothing of the shipped city is said of another place; what is borrowed names its own geography."""
+    for sentence in drawn.borrowed.values():
+        assert not any(word in sentence for word in ("ZIP", "Boston", "Pew", "metropolitan", "presidential"))
+    religion = [
+        ("X1", "persons|age=18..", "religion=Catholic", 40.0),
+        ("X2", "persons|age=18..", "religion=Jewish", 5.0),
+    ]
+    near = add_attributes(core, with_rows(selene, *[(*row, "Port Selene") for row in religion]), 3)
+    far = add_attributes(core, with_rows(selene, *[(*row, "All Marevia") for row in religion]), 3)
+    assert "religion" not in near.borrowed and "religion" not in near.missing
+    assert far.borrowed["religion"].startswith("A survey; drawn independently of everything else")
+    assert "All Marevia" in far.borrowed["religion"]
+
+
+@pytest.mark.parametrize(("vintage", "known"), [("ACS 5-year 2020-2024", True), ("ACS 5-year 2018-2022", False)])
+def test_thresholds_of_2024_are_for_dollars_of_2024(core, selene, vintage, known):
+    row = ("X1", "persons|poverty_determined=yes", "poverty_ratio=..0.99", 12.0, "Port Selene")
+    made = add_attributes(core, with_rows(selene, row, country="United States", vintage=vintage), 3)
+    ratios = made.people["poverty_ratio"]
+    assert (ratios.null_count() < ratios.len()) == known == ("poverty_ratio" not in made.missing)
+    if not known:
+        why = made.missing["poverty_ratio"]
+        assert "dollars of 2024" in why and vintage in why and "use tables whose last year is 2024" in why
+
+
 def test_poverty_thresholds_of_2024():
     """Cells of the Census Bureau's table: one person under and over 65, two with a child, four with two, nine."""
     size = np.array([1, 1, 2, 2, 4, 9, 12])

@@ -185,6 +185,26 @@ def test_a_row_that_breaks_off_is_named(folder, home):
         read_downloads(folder, HERE)
 
 
+@pytest.mark.parametrize(("table", "code"), [("S0501", "S0501_C01_005E"), ("B25003", "B25003_002E")])
+def test_a_column_that_is_missing_is_named(folder, home, table, code):
+    write_table(folder, table, {c: cell for c, cell in needed(table).items() if c != code})
+    with pytest.raises(DataError, match=rf"{table}-Data.csv has no column {code}$") as caught:
+        add_place("lower-ferry", folder, HERE)
+    assert caught.value.exit_code == 3
+    assert "download the whole table" in caught.value.hint
+
+
+def test_figures_that_do_not_fit_together_are_those_of_the_downloads(folder, home):
+    """What is complained of is the folder one gave, not a file that is gone by then."""
+    code = "B25003_002E"
+    write_table(folder, "B25003", needed("B25003", **{code: (399, 7, label(code))}))
+    with pytest.raises(DataError) as caught:
+        add_place("lower-ferry", folder, HERE)
+    said = f"{caught.value} {caught.value.hint}"
+    assert str(folder) in said and "ACSDT5Y2024.B25003-Data.csv" in said
+    assert "adding" not in said and "tables.csv" not in said
+
+
 def test_names_and_folders_that_cannot_be(folder, home, tmp_path):
     with pytest.raises(UsageError, match="cannot be a place's name"):
         add_place("Lower Ferry", folder, HERE)

@@ -8,6 +8,8 @@ from cityfolk.places.pack import load_place
 from cityfolk.tables.query import parse
 from cityfolk.tables.view import STATE_OF_RESIDENCE
 
+PUBLISHERS = ("U.S. Census Bureau, ", "Pew Research Center, ", "Presidential election of November 2020, ")
+
 
 @pytest.fixture(scope="module")
 def place():
@@ -58,7 +60,8 @@ def test_one_quantity_has_one_figure(place):
 
 def test_every_figure_has_an_address(place):
     for row in place.tables.iter_rows(named=True):
-        assert row["table"] in row["source"] or row["borrowed"], row["code"]
+        assert row["borrowed"] or row["table"] in row["source"], row["code"]
+        assert row["source"].startswith(PUBLISHERS), row["code"]
         assert "github" not in row["source"].lower()
     assert set(place.own["geography"]) == {"Cambridge city, Massachusetts"}
 

@@ -212,14 +212,14 @@ def test_numbers_have_units():
     assert number(None, "count") == number(float("nan")) == "–"
 
 
-def test_wilson_interval_solves_its_equation():
-    # A bound b solves (p - b)^2 = z^2 b (1 - b) / n (Wilson 1927, equation 2 squared).
-    low, high = written.wilson(8, 10)
-    n, z, p = 10, 1.645, 0.8
-    for bound in (low, high):
-        assert (p - bound) ** 2 == pytest.approx(z**2 * bound * (1 - bound) / n)
-    assert low < 0.8 < high
-    assert written.wilson(0, 10)[0] == 0.0 and written.wilson(10, 10)[1] == 1.0
+def test_two_engines_are_counted_by_story_and_people_once():
+    first = study().profiles
+    second = first.with_columns(engine=pl.lit("other"), problems=pl.lit("[]"))
+    both = changed(profiles=pl.concat([first, second]))
+    n, wrong = first.height, sum(bool(gallery.problems_of(row)) for row in first.iter_rows(named=True))
+    assert wrong > 0
+    assert f"{2 * n - wrong} of {2 * n} stories have no contradiction" in read(written.section(both).markup).text
+    assert f"{n} people had their lives written" in read(gallery.section(both).markup).text
 
 
 def test_a_hero_without_outlines_has_no_dots():

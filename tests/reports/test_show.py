@@ -86,4 +86,4 @@ def test_facts_leave_out_what_was_not_asked():
     child = study().people.filter(pl.col("age") < 15).row(0, named=True)
     household = study().households.filter(pl.col("household_id") == child["household_id"]).row(0, named=True)
     facts = dict(fact_rows(child, household))
-    assert facts["work"] == "under 16" and not {"income", "religion", "party", "commute"} & facts.keys()
+    assert facts["work"] == "too young to work" and not {"income", "religion", "party", "commute"} & facts.keys()

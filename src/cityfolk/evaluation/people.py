@@ -41,16 +41,18 @@ def evaluate_people(
 def rule_findings(people: pl.DataFrame, households: pl.DataFrame) -> list[Finding]:
     """Return one finding a rule, how many break it (none should), and one for all of them together."""
     rows = list(check(people, households).iter_rows(named=True))
-    broken = sum(1 for row in rows if row["offenders"] != 0)
+    broken = sum(1 for row in rows if row["offenders"])
+    unchecked = sum(1 for row in rows if row["offenders"] is None)
     findings = [
         Finding(
             id="people.rules.broken",
             title="Rules that somebody breaks",
             value=float(broken),
-            n=len(rows),
+            n=len(rows) - unchecked,
             unit="rules",
             expected=0.0,
-            verdict="outside" if broken else "inside",
+            verdict="outside" if broken else ("none" if unchecked else "inside"),
+            note=f"{unchecked} could not be checked: a column is missing" if unchecked else "",
         )
     ]
     for row in rows:

@@ -1,7 +1,7 @@
 """Is the city's personality what the norms say: means, spreads, correlations, and the effects of age and sex.
 
 All from the stored percentiles, converted back to raw IPIP-NEO-120 scores (POMP, 0 to 1). People whose age the norms do
-not cover are left out. Tolerances are those of the project's acceptance: a mean within .02 POMP, an SD ratio between
+not cover are left out. A value counts as inside when a mean is within .02 POMP, an SD ratio between
 .95 and 1.05, a residual correlation within .03, each or within 4 standard errors, whichever is wider.
 """
 
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cityfolk.errors import DataError
+from cityfolk.evaluation.intervals import Z90
 from cityfolk.personality.norms import INSTRUMENT, group_index, norm_groups, residual_correlations
 from cityfolk.personality.reference import pomp_from_percentile
 from cityfolk.types import Finding, Verdict
@@ -22,7 +23,6 @@ from cityfolk.vocabulary import TRAITS
 FloatArray = NDArray[np.float64]
 MEAN_WITHIN, SD_WITHIN, CORRELATION_WITHIN = 0.02, 0.05, 0.03
 _STANDARD_ERRORS = 4.0
-_Z90 = 1.6448536269514722
 _BANDS = 4
 
 
@@ -80,8 +80,8 @@ def _means_and_spreads(raw: FloatArray, group: NDArray[np.intp]) -> list[Finding
                     id=f"people.personality.mean.{name}",
                     title=f"Mean {trait}, {norm.name}",
                     value=mean,
-                    low=mean - _Z90 * error,
-                    high=mean + _Z90 * error,
+                    low=mean - Z90 * error,
+                    high=mean + Z90 * error,
                     n=n,
                     unit="POMP",
                     expected=expected,
@@ -95,8 +95,8 @@ def _means_and_spreads(raw: FloatArray, group: NDArray[np.intp]) -> list[Finding
                     id=f"people.personality.sd.{name}",
                     title=f"Spread of {trait} against the norms, {norm.name}",
                     value=ratio,
-                    low=ratio * (1.0 - _Z90 * error),
-                    high=ratio * (1.0 + _Z90 * error),
+                    low=ratio * (1.0 - Z90 * error),
+                    high=ratio * (1.0 + Z90 * error),
                     n=n,
                     unit="ratio of SDs",
                     expected=1.0,
@@ -126,7 +126,7 @@ def _correlations(raw: FloatArray, group: NDArray[np.intp]) -> list[Finding]:
             continue
         value = float(np.corrcoef(residual[:, one], residual[:, other])[0, 1])
         known = float(expected[one, other])
-        half = _Z90 / np.sqrt(n - 3)
+        half = Z90 / np.sqrt(n - 3)
         findings.append(
             Finding(
                 id=f"people.personality.correlation.{name}",
@@ -172,8 +172,8 @@ def _effects(raw: FloatArray, group: NDArray[np.intp]) -> list[Finding]:
                     id=name,
                     title=f"{title}, {trait}",
                     value=value,
-                    low=value - _Z90 * error,
-                    high=value + _Z90 * error,
+                    low=value - Z90 * error,
+                    high=value + Z90 * error,
                     n=int(count[weights != 0].sum()),
                     unit="POMP",
                     expected=expected,

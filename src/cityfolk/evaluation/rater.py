@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cityfolk import rng
 from cityfolk.errors import DataError
+from cityfolk.evaluation.intervals import Z90
+from cityfolk.evaluation.written import written_columns
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
 
@@ -30,10 +32,8 @@ LOW_BELOW, HIGH_ABOVE = 0.20, 0.80
 LEAST_AUC = 0.80
 _RESAMPLES = 1000
 _FEWEST = 5
-# Columns of profiles.parquet that a model did not write about the person, or that repeat a fact.
-_NOT_WRITTEN = frozenset(
-    "person_id engine model adapter prompt prompt_name prompt_hash depth seed problems name job_title schema".split()
-)
+# The prompt gives each trait in adjectives that are markers too, and these fields speak of the traits themselves.
+_ABOUT_TRAITS = frozenset({"personality_description", "reflection_personality", "reflection_core_traits"})
 _TOKEN = re.compile(r"[a-z]+(?:['-][a-z]+)*|[.,;:!?()\n]")
 _WINDOW = 4
 _BREAKS = frozenset(".,;:!?()\n") | {"but", "although", "though", "while", "yet", "however", "and", "because", "so"}
@@ -117,17 +117,19 @@ def auc(low_scores: ArrayLike, high_scores: ArrayLike) -> float:
 
 
 def written_text(profiles: pl.DataFrame, columns: Sequence[str] = ()) -> list[str]:
-    """Return each profile's written fields as one text, one field a line; by default every column of text."""
-    chosen = list(columns) or [
-        name
-        for name, kind in profiles.schema.items()
-        if name not in _NOT_WRITTEN and kind in (pl.String, pl.List(pl.String), pl.Array(pl.String, 3))
-    ]
+    """Return each profile's written fields as one text, one field a line; by default every column of text.
+
+    The job title is left out: it repeats a fact.
+    """
     texts = []
-    for row in profiles.select(chosen).iter_rows():
+    for row in profiles.select(list(columns) or _columns(profiles)).iter_rows():
         parts = [", ".join(part) if isinstance(part, list) else part for part in row if part]
         texts.append("\n".join(parts))
     return texts
+
+
+def _columns(profiles: pl.DataFrame) -> list[str]:
+    return [name for name in written_columns(profiles) if name != "job_title"]
 
 
 def expressed_findings(profiles: pl.DataFrame, people: pl.DataFrame, columns: Sequence[str] = ()) -> list[Finding]:
@@ -135,22 +137,38 @@ def expressed_findings(profiles: pl.DataFrame, people: pl.DataFrame, columns: Se
 
     `profiles` has person_id and columns of text, `people` has person_id and the five percentiles (with overrides, where
     traits were set by hand). For each trait: the AUC of telling those below the 20th percentile from those above the
-    80th with a 90% bootstrap interval, and Spearman's correlation over everybody.
+    80th with a 90% bootstrap interval, the same by the fields that do not describe the personality itself (a model may
+    copy there the adjectives that its prompt gives), and Spearman's correlation over everybody.
     """
     joined = profiles.join(people.select("person_id", *TRAITS), on="person_id", how="inner", maintain_order="left")
-    scores = rate_many(written_text(joined.drop(TRAITS), columns))
+    written = joined.drop(TRAITS)
+    chosen = list(columns) or _columns(written)
+    elsewhere = [name for name in chosen if name not in _ABOUT_TRAITS]
+    scores = rate_many(written_text(written, chosen))
+    others = rate_many(written_text(written, elsewhere)) if elsewhere else None
     findings = []
     for position, trait in enumerate(TRAITS):
         percentile = joined[trait].to_numpy().astype(np.float64)
-        findings.append(_auc_finding(trait, scores[:, position], percentile))
+        title = f"Telling low from high {trait} by the text alone (AUC)"
+        auc_name = f"text.expressed.auc.{trait}"
+        findings.append(_auc_finding(auc_name, title, trait, scores[:, position], percentile, LEAST_AUC))
+        if others is not None:
+            title = f"Telling low from high {trait} by the text without the description of personality (AUC)"
+            auc_name = f"text.expressed.auc_elsewhere.{trait}"
+            findings.append(_auc_finding(auc_name, title, trait, others[:, position], percentile))
         findings.append(_rank_finding(trait, scores[:, position], percentile))
     return findings
 
 
-def _auc_finding(trait: str, score: NDArray[np.float64], percentile: NDArray[np.float64]) -> Finding:
+def _auc_finding(
+    name: str,
+    title: str,
+    trait: str,
+    score: NDArray[np.float64],
+    percentile: NDArray[np.float64],
+    at_least: float | None = None,
+) -> Finding:
     low, high = score[percentile < LOW_BELOW], score[percentile > HIGH_ABOVE]
-    name = f"text.expressed.auc.{trait}"
-    title = f"Telling low from high {trait} by the text alone (AUC)"
     note = f"{INSTRUMENT}; {len(low)} below the 20th percentile, {len(high)} above the 80th; 90% bootstrap interval"
     if min(len(low), len(high)) < _FEWEST:
         return Finding(id=name, title=title, value=None, n=len(low) + len(high), note=f"{note}; too few to tell")
@@ -168,9 +186,9 @@ def _auc_finding(trait: str, score: NDArray[np.float64], percentile: NDArray[np.
         high=float(np.quantile(drawn, 0.95)),
         n=len(low) + len(high),
         unit="AUC",
-        expected=LEAST_AUC,
-        verdict="inside" if value >= LEAST_AUC else "outside",
-        note=f"{note}; expected is the least that is asked for",
+        expected=at_least,
+        verdict="none" if at_least is None else "inside" if value >= at_least else "outside",
+        note=note if at_least is None else f"{note}; expected is the least that is asked for",
     )
 
 
@@ -181,7 +199,7 @@ def _rank_finding(trait: str, score: NDArray[np.float64], percentile: NDArray[np
         return Finding(id=name, title=title, value=None, n=len(score), note=f"{note}; too few or all alike")
     value = float(np.corrcoef(_ranks(score), _ranks(percentile))[0, 1])
     # 1.06 for ranks in place of 1 (Fieller, Hartley and Pearson 1957).
-    half = 1.6449 * np.sqrt(1.06 / (len(score) - 3))
+    half = Z90 * np.sqrt(1.06 / (len(score) - 3))
     z = np.arctanh(np.clip(value, -0.999999, 0.999999))
     low, high = float(np.tanh(z - half)), float(np.tanh(z + half))
     return Finding(id=name, title=title, value=value, low=low, high=high, n=len(score), unit="rho", note=note)

@@ -1,49 +1,40 @@
 """Plain counts over what was written: how much is valid, free of contradictions, long, varied, repeated.
 
-Shares carry the Wilson score interval (Wilson 1927, "Probable inference, the law of succession, and statistical
-inference", JASA 22) at 90%. They describe the profiles that were written, unweighted; n is the number of profiles.
+Shares carry the Wilson score interval at 90%. They describe the profiles that were written, unweighted; n is the number
+of profiles.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from math import sqrt
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
 
+from cityfolk.evaluation.intervals import wilson
+from cityfolk.evaluation.written import written_columns
 from cityfolk.types import Finding
 from cityfolk.vocabulary import PROBLEM_RULES
 
-Z90 = 1.6448536269514722
 CORE_RULES = ("age", "sex", "job", "household", "origin")
 CORE_SHARE, VALID_SHARE = 0.99, 1.0
-_NOT_TEXT = {"engine", "model", "depth", "prompt", "prompt_hash"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
-def wilson(successes: int, n: int, z: float = Z90) -> tuple[float, float]:
-    """Return the Wilson score interval of a share; n must be positive."""
-    share, square = successes / n, z * z
-    middle = (share + square / (2 * n)) / (1 + square / n)
-    half = z / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def text_findings(profiles: pl.DataFrame, *, failures: int = 0) -> list[Finding]:
-    """Return the findings on profiles.parquet, one set an engine; `failures` counts citizens nobody could write.
+def text_findings(profiles: pl.DataFrame, *, failures: Mapping[str, int] | None = None) -> list[Finding]:
+    """Return the findings on profiles.parquet, one set an engine; `failures`: by engine, how many it could not write.
 
     With one engine ids are `text.valid`, `text.clear.age`, ...; with several the engine's name follows the id:
-    `text.valid@pocket`.
+    `text.valid@pocket`. An engine that wrote nobody has `text.valid` and nothing else.
     """
     findings: list[Finding] = []
-    engines = profiles["engine"].unique().sort().to_list()
+    failed = {engine: count for engine, count in (failures or {}).items() if count}
+    engines = sorted({*profiles["engine"].unique(), *failed})
     for engine in engines:
         part = profiles.filter(pl.col("engine") == engine)
         suffix = f"@{engine}" if len(engines) > 1 else ""
-        # Failures are not told apart by engine in the journal's list; with several engines the share is of them all.
-        findings += [_named(finding, suffix) for finding in _engine_findings(part, failures if not suffix else 0)]
+        findings += [_named(finding, suffix) for finding in _engine_findings(part, failed.get(engine, 0))]
     return findings
 
 
@@ -56,8 +47,6 @@ def _named(finding: Finding, suffix: str) -> Finding:
 
 def _engine_findings(profiles: pl.DataFrame, failures: int) -> Iterator[Finding]:
     n = profiles.height
-    if n + failures == 0:
-        return
     yield _share("text.valid", "Profiles valid by the schema, of those asked for", n, n + failures, VALID_SHARE)
     if n == 0:
         return
@@ -89,12 +78,6 @@ def _share(name: str, title: str, successes: int, n: int, at_least: float | None
     )
 
 
-def text_columns(profiles: pl.DataFrame) -> list[str]:
-    """Return the columns that hold what a model wrote in running text."""
-    types = profiles.schema.items()
-    return [name for name, kind in types if kind == pl.String and name not in _NOT_TEXT and profiles[name].count() > 0]
-
-
 def words(text: str) -> list[str]:
     """Return a text's words in lower case; digits and punctuation are none."""
     return _WORD.findall(text.lower())
@@ -112,7 +95,7 @@ def distinct(texts: Iterable[list[str]], size: int) -> float:
 
 
 def _wording(profiles: pl.DataFrame) -> Iterator[Finding]:
-    columns = text_columns(profiles)
+    columns = [name for name in written_columns(profiles) if profiles.schema[name] == pl.String]
     fields = profiles.select(columns).fill_null("")
     tokens = [[words(text) for text in row] for row in fields.iter_rows()]
     lengths = np.array([sum(len(t) for t in row) for row in tokens], dtype=float)

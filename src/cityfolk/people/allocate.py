@@ -69,6 +69,42 @@ def cells_of(columns: list[NDArray[np.float32]], seed_id: ArrayLike) -> tuple[In
     return cell.astype(np.int64), first.astype(np.int64), count.astype(np.int64)
 
 
+# Sums must not depend on how many threads BLAS has. Products and factors this small are computed by one thread
+# (OpenBLAS: fewer than 2**18 multiplications, 64 rows), larger ones are put together from them in a fixed order.
+_ONE_THREAD = 200_000
+_TILE = 48
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """Return left.T @ right, summed over blocks of rows in order."""
+    rows = max(1, _ONE_THREAD // (left.shape[1] * right.shape[1]))
+    total = np.zeros((left.shape[1], right.shape[1]))
+    for at in range(0, len(left), rows):
+        total += left[at : at + rows].T @ right[at : at + rows]
+    return total
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve a symmetric positive definite system by Cholesky factors of tiles (Golub and Van Loan 2013, 4.2.9)."""
+    factor, x = matrix.copy(), right.copy()
+    tiles = [slice(at, min(at + _TILE, len(x))) for at in range(0, len(x), _TILE)]
+    inverse = []
+    for i, here in enumerate(tiles):
+        inverse.append(np.linalg.inv(np.linalg.cholesky(factor[here, here])))
+        x[here] = inverse[i] @ x[here]
+        for j, below in enumerate(tiles[i + 1 :], i + 1):
+            factor[below, here] = factor[below, here] @ inverse[i].T
+            x[below] -= factor[below, here] @ x[here]
+            panel = factor[below, here].copy()  # its own memory: a matrix times itself goes another way in BLAS
+            for other in tiles[i + 1 : j + 1]:
+                factor[below, other] -= panel @ factor[other, here].T
+    for i in reversed(range(len(tiles))):
+        for below in tiles[i + 1 :]:
+            x[tiles[i]] -= factor[below, tiles[i]].T @ x[below]
+        x[tiles[i]] = inverse[i].T @ x[tiles[i]]
+    return x
+
+
 class _Dual:
     """The convex dual of the soft calibration on cells: its value, gradient, Hessian and the fitted propensities."""
 
@@ -86,8 +122,11 @@ class _Dual:
         self.variance = _PRIOR_WEIGHT * np.array([t.sigma for t in targets], dtype=np.float64) ** 2
 
     def propensities(self, multipliers: Floats) -> tuple[Floats, Floats]:
-        scores = np.stack([part @ multipliers[b] for part, b in zip(self.parts, self.blocks, strict=True)], axis=1)
-        logits = self.log_seed + scores @ self.kinds
+        scores = np.stack(
+            [np.einsum("ij,j->i", part, multipliers[b]) for part, b in zip(self.parts, self.blocks, strict=True)],
+            axis=1,
+        )
+        logits = self.log_seed + np.einsum("ib,bk->ik", scores, self.kinds)
         top = logits.max(axis=1, keepdims=True)
         p = np.exp(logits - top)
         norm = p.sum(axis=1, keepdims=True)
@@ -96,23 +135,23 @@ class _Dual:
 
     def value(self, multipliers: Floats) -> tuple[float, Floats]:
         p, log_norm = self.propensities(multipliers)
-        ridge = 0.5 * float(self.variance @ multipliers**2)
-        return float(self.count @ log_norm) - float(multipliers @ self.total) + ridge, p
+        ridge = 0.5 * float((self.variance * multipliers**2).sum())
+        return float((self.count * log_norm).sum()) - float((multipliers * self.total).sum()) + ridge, p
 
     def gradient(self, multipliers: Floats, p: Floats) -> Floats:
-        mean = p @ self.kinds.T
+        mean = np.einsum("ik,bk->ib", p, self.kinds)
         reached = np.empty_like(self.total)
         for j, (part, block) in enumerate(zip(self.parts, self.blocks, strict=True)):
-            reached[block] = part.T @ (self.count * mean[:, j])
+            reached[block] = np.einsum("ij,i->j", part, self.count * mean[:, j])
         return reached - self.total + self.variance * multipliers
 
     def hessian(self, p: Floats) -> Floats:
-        mean = p @ self.kinds.T
+        mean = np.einsum("ik,bk->ib", p, self.kinds)
         hessian = np.diag(self.variance)
         for i, left in enumerate(self.blocks):
             for j, right in enumerate(self.blocks[: i + 1]):
-                both = p @ (self.kinds[i] * self.kinds[j]) - mean[:, i] * mean[:, j]
-                part = self.parts[i].T @ (self.parts[j] * (self.count * both)[:, None])
+                both = np.einsum("ik,k->i", p, self.kinds[i] * self.kinds[j]) - mean[:, i] * mean[:, j]
+                part = _product(self.parts[i], self.parts[j] * (self.count * both)[:, None])
                 hessian[np.ix_(left, right)] += part
                 if i != j:
                     hessian[np.ix_(right, left)] += part.T
@@ -137,8 +176,8 @@ def calibrate(seed: Floats, count: ArrayLike, weights: Floats, targets: list[Tar
         gradient = dual.gradient(multipliers, p)
         if np.all(np.abs(gradient) <= limit):
             break
-        step = np.linalg.solve(dual.hessian(p), gradient)
-        slope, scale = float(gradient @ step), 1.0
+        step = _solve(dual.hessian(p), gradient)
+        slope, scale = float((gradient * step).sum()), 1.0
         while True:
             new_value, new_p = dual.value(multipliers - scale * step)
             if new_value <= value - 1e-4 * scale * slope or scale < 1e-6:
@@ -207,6 +246,7 @@ def allocate(
     group: ArrayLike,
     quotas: ArrayLike,
     uniforms: ArrayLike,
+    rng: np.random.Generator,
     order: ArrayLike | None = None,
     *,
     exact: bool = True,
@@ -215,8 +255,9 @@ def allocate(
 
     propensity: (n, K), zero where a category is forbidden to a unit; group: (n,) integers from 0; quotas: (groups, K)
     integers whose rows sum to the group sizes; uniforms: (n,) in (0, 1), which decide within equal propensities;
+    rng: where the sample of each category and group starts;
     order: (n,) optional integers along which the draw is spread evenly (units that are alike get the same number).
-    The result for a unit depends on its values, not on its place in the arrays (up to ties of `uniforms`).
+    The result for a unit depends on rng and its values, not on its place in the arrays (up to ties of `uniforms`).
     Raises DataError when quotas cannot be met; with exact=False they are then met as nearly as can be, and a forbidden
     category is still never chosen.
     """
@@ -236,9 +277,7 @@ def allocate(
     categories = np.argsort(quotas.sum(axis=0), kind="stable")
     # after[:, j]: the propensity of all categories that come after the j-th in line
     after = np.cumsum(p[:, categories[::-1]], axis=1)[:, ::-1]
-    starts = np.random.Generator(np.random.PCG64(int(uniforms[sort].sum() * 1e9) if n else 0)).random(
-        (k_all, len(quotas))
-    )
+    starts = rng.random((k_all, len(quotas)))
     for position, k in enumerate(categories[:-1]):
         mine, rest = p[left, k], np.maximum(after[left, position + 1], 0.0)
         if not quotas[:, k].any():

@@ -19,7 +19,7 @@ from cityfolk.people.attributes_language import add_language
 from cityfolk.people.attributes_world import Ints, World
 from cityfolk.people.incomes import brackets_of, draw_unit_incomes, expected_earnings
 from cityfolk.people.incomes_parts import add_benefits, add_earnings
-from cityfolk.people.poverty import Units, add_poverty_class, units_of
+from cityfolk.people.poverty import THRESHOLD_YEAR, Units, add_poverty_class, units_of
 from cityfolk.people.schooling import add_schooling
 from cityfolk.people.work import add_work
 from cityfolk.vocabulary import DISABILITIES
@@ -90,6 +90,10 @@ class Place(Protocol):
         """Return its country."""
 
     @property
+    def vintage(self) -> str:
+        """Return the vintage of its own tables: "ACS 5-year 2020-2024"."""
+
+    @property
     def tables(self) -> pl.DataFrame:
         """Return its rows, with a column `borrowed`."""
 
@@ -128,7 +132,7 @@ def add_attributes(core: Core, place: Place, seed: int) -> Attributed:
     add_language(world)
     add_work(world)
     add_disability(world)
-    level = _incomes(world, american=place.country == UNITED_STATES)
+    level = _incomes(world, _why_no_poverty(world, place))
     add_rooms_and_vehicles(world)
     if world.homes.has("income_usd"):
         add_housing_costs(world, None if level is None else _home_level(world, level))
@@ -141,7 +145,20 @@ def add_attributes(core: Core, place: Place, seed: int) -> Attributed:
     return _finished(world)
 
 
-def _incomes(world: World, *, american: bool) -> Ints | None:
+def _why_no_poverty(world: World, place: Place) -> str:
+    """Return why poverty cannot be said of this place, "" where it can."""
+    if place.country != UNITED_STATES or not world.book.speaks_of("poverty_ratio"):
+        return "no table of this place speaks of poverty by US thresholds"
+    if not place.vintage.endswith(THRESHOLD_YEAR):
+        return (
+            f"the poverty thresholds that cityfolk knows are in dollars of {THRESHOLD_YEAR}, this place's tables are "
+            f"of {place.vintage}; use tables whose last year is {THRESHOLD_YEAR}, or add that year's thresholds to "
+            "people/poverty.py"
+        )
+    return ""
+
+
+def _incomes(world: World, why_no_poverty: str) -> Ints | None:
     """Settle poverty, incomes and earnings; return each person's poverty class, None where it is not known."""
     brackets = brackets_of(world.book, "income_usd", "family_income_usd", "earnings_usd")
     if brackets is None or "employment" in world.missing:
@@ -151,10 +168,10 @@ def _incomes(world: World, *, american: bool) -> Ints | None:
                 world.missing[column] = why
         return None
     units = units_of(world)
-    if american and world.book.speaks_of("poverty_ratio"):
-        add_poverty_class(world, units)
+    if why_no_poverty:
+        world.missing["poverty_ratio"] = why_no_poverty
     else:
-        world.missing["poverty_ratio"] = "no table of this place speaks of poverty by US thresholds"
+        add_poverty_class(world, units)
     typical = world.book.value("persons|age=16..|sex=male|year_round_worker=yes", "", "median:earnings_usd")
     if typical is None:
         typical = world.book.value("households", "", "median:income_usd") or float(brackets.low[-7])

@@ -86,10 +86,7 @@ def add_beliefs(world: World) -> None:
         values = household_choices("persons", religion=list(RELIGIONS))
         flat = [(np.zeros(world.n, dtype=np.int64), np.full((1, len(RELIGIONS)), 1.0))]
         world.add("religion", RELIGIONS, world.choose(adult, values, flat, "religion"))
-        world.borrowed["religion"] = (
-            "shares of the metropolitan area's adults (Pew Research Center, Religious Landscape Study); drawn "
-            "independently of everything else, as the source has no such table"
-        )
+        _say_independent(world, "religion")
     else:
         world.missing["religion"] = "no table of this place speaks of religion"
     if world.book.speaks_of("party"):
@@ -97,9 +94,19 @@ def add_beliefs(world: World) -> None:
         values = household_choices("persons", party=list(PARTIES))
         flat = [(np.zeros(world.n, dtype=np.int64), np.array([[1.0, 1.0, 0.02]]))]
         world.add("party", PARTIES, world.choose(citizen, values, flat, "party"))
-        world.borrowed["party"] = "votes cast in the presidential election, applied to all adult citizens"
+        _say_independent(world, "party")
     else:
         world.missing["party"] = "no table of this place speaks of votes"
+
+
+def _say_independent(world: World, column: str) -> None:
+    """Name the source of borrowed shares, and say where nothing ties them to other columns."""
+    if not world.book.origin(column):
+        return
+    told = [world.book.published(column)]
+    if not world.book.tied_to(column) - {"age", "citizenship"}:
+        told.append("drawn independently of everything else, as the source has no such table")
+    world.borrowed[column] = "; ".join(filter(None, told))
 
 
 __all__ = ["add_beliefs", "add_disability", "add_insurance"]

@@ -62,5 +62,18 @@ def _minutes(world: World) -> None:
     minutes = np.floor(low[code] + (high[code] - low[code]) * world.u("minutes in bracket")).astype(np.int64)
     series = pl.Series("commute_minutes", minutes, dtype=pl.Int16)
     world.add_series(series.zip_with(pl.Series(travels), pl.Series([None] * world.n, dtype=pl.Int16)))
-    shape = "the spread of travel times is of an older vintage and of ZIP codes; their mean is this place's"
-    world.borrowed["commute_minutes"] = shape
+    _say_spread(world)
+
+
+def _say_spread(world: World) -> None:
+    """Say where the spread of travel times is from, if not from this place's own tables."""
+    book = world.book
+    spread = "the spread of travel times"
+    means = [code for query, _, _, code in book.rows if query.column == "commute_minutes" and code in book.used]
+    mean = "; their mean is this place's" if set(means) - book.shapes.keys() else ""
+    if book.origin("commute_minutes"):  # which is named after these words
+        world.borrowed["commute_minutes"] = f"{spread} is from elsewhere{mean}"
+    elif lent := book.lent("commute_minutes"):
+        world.borrowed["commute_minutes"] = f"{spread} is in part from elsewhere: {lent}"
+    elif not book.published("commute_minutes"):
+        world.borrowed["commute_minutes"] = f"{spread} is a prior, as no table divides them{mean}"

@@ -81,7 +81,9 @@ class Book:
         self.rows: list[tuple[Query, float, float | None, str]] = []
         self.used: set[str] = set()
         self.shapes: dict[str, str] = {}  # code of a borrowed row -> where it is from
+        self.publishers: dict[str, str] = {}  # code -> the source that its row names
         columns = ["universe", "dimensions", "measure", "estimate", "moe90", "code", "table", "vintage", "geography"]
+        columns += ["source"] if "source" in tables.columns else []
         borrowed = tables["borrowed"] if "borrowed" in tables.columns else pl.Series([False] * tables.height)
         of_table = {
             (table, universe): total
@@ -91,9 +93,10 @@ class Book:
             .iter_rows()
         }
         for row, shape in zip(tables.select(columns).iter_rows(), borrowed, strict=True):
-            universe, dimensions, measure, estimate, moe, code, table, vintage, geography = row
+            universe, dimensions, measure, estimate, moe, code, table, vintage, geography, *publisher = row
             if estimate is None:
                 continue
+            self.publishers[code] = "".join(publisher)
             if shape:
                 self.shapes[code] = f"{table}, {vintage}, {geography}"
             if shape and measure == "count":
@@ -108,13 +111,30 @@ class Book:
 
     def origin(self, *columns: str) -> str | None:
         """Return where an attribute comes from if all rows that bound it are borrowed, None if some are the place's."""
-        wanted = set(columns)
-        codes = {
-            code for q, _, _, code in self.rows if code in self.used and any(c.column in wanted for c in q.conditions)
-        }
+        codes = self._bound(*columns)
         if not codes or codes - self.shapes.keys():
             return None
         return "; ".join(sorted({self.shapes[code] for code in codes}))
+
+    def _bound(self, *columns: str) -> set[str]:
+        """Return the codes of the rows that had a part and whose conditions name one of these columns."""
+        wanted = set(columns)
+        return {
+            code for q, _, _, code in self.rows if code in self.used and any(c.column in wanted for c in q.conditions)
+        }
+
+    def lent(self, *columns: str) -> str:
+        """Return where the borrowed rows behind an attribute are from, "" where none had a part."""
+        return "; ".join(sorted({self.shapes[code] for code in self._bound(*columns) & self.shapes.keys()}))
+
+    def published(self, *columns: str) -> str:
+        """Return the sources that the rows behind an attribute name."""
+        return "; ".join(sorted({self.publishers[code] for code in self._bound(*columns)} - {""}))
+
+    def tied_to(self, column: str) -> set[str]:
+        """Return the other columns that rows about an attribute name."""
+        rows = [{c.column for c in q.conditions} for q, *_ in self.rows]
+        return set().union(*(names for names in rows if column in names)) - {column}
 
     def value(self, universe: str, dimensions: str = "", measure: str = "count") -> float | None:
         """Return the estimate of the row that asks exactly this, None where there is none."""
@@ -133,17 +153,19 @@ class Book:
         unit: NDArray[np.int64] | None = None,
         units: int = 0,
         rows: NDArray[np.int64] | None = None,
-        skip: tuple[str, ...] = (),
+        own_only: bool = False,
     ) -> list[str]:
         """Add every row that binds an attribute with these possible values; return their codes.
 
         unit: for attributes of larger units, the unit number (0 to units - 1, or -1) of each row of `known`; weights
-        are then numbers of such rows in the unit. rows: the only rows of `known` that are drawn for. skip: beginnings
-        of codes that are left out.
+        are then numbers of such rows in the unit. rows: the only rows of `known` that are drawn for. own_only: leave
+        borrowed rows out.
         """
         codes = []
         for query, estimate, moe, code in self.rows:
-            if query.entity != known.entity or not _relevant(query, known, values) or code.startswith(skip or ("\0",)):
+            if query.entity != known.entity or not _relevant(query, known, values):
+                continue
+            if own_only and code in self.shapes:
                 continue
             row = _linear(query, estimate, moe, known, values)
             if row is None:
@@ -236,7 +258,7 @@ class Fit:
     def totals(self, mask: NDArray[np.generic]) -> Floats:
         """Return the expected number of units of a mask in each category."""
         inside = np.bincount(self.cell, np.asarray(mask, dtype=np.float64), len(self.count))
-        return np.asarray(inside @ self.p)
+        return np.asarray(np.einsum("i,ik->k", inside, self.p), dtype=np.float64)
 
 
 def fit(seed: Floats, seed_id: NDArray[np.int64], targets: Targets) -> Fit:
@@ -251,8 +273,13 @@ def fit(seed: Floats, seed_id: NDArray[np.int64], targets: Targets) -> Fit:
     return Fit(cell, count, _spread(cell, first, weights), weights, p)
 
 
-def place(fitted: Fit, uniforms: Floats, group: NDArray[np.int64] | None = None) -> NDArray[np.int16]:
-    """Give every unit one category; expected totals are met to the unit, within each group where there are groups."""
+def place(
+    fitted: Fit, uniforms: Floats, rng: np.random.Generator, group: NDArray[np.int64] | None = None
+) -> NDArray[np.int16]:
+    """Give every unit one category; expected totals are met to the unit, within each group where there are groups.
+
+    uniforms and rng are as in `allocate`.
+    """
     n = len(fitted.cell)
     if not n:
         return np.zeros(0, dtype=np.int16)
@@ -263,14 +290,19 @@ def place(fitted: Fit, uniforms: Floats, group: NDArray[np.int64] | None = None)
     for k in range(units.shape[1]):
         expected[:, k] = np.bincount(group, units[:, k], groups)
     quotas = round_quotas(expected, np.bincount(group, minlength=groups))
-    return allocate(units, group, quotas, uniforms, order=fitted.order, exact=False)
+    return allocate(units, group, quotas, uniforms, rng, order=fitted.order, exact=False)
 
 
 def draw(
-    seed: Floats, seed_id: NDArray[np.int64], targets: Targets, uniforms: Floats, group: NDArray[np.int64] | None = None
+    seed: Floats,
+    seed_id: NDArray[np.int64],
+    targets: Targets,
+    uniforms: Floats,
+    rng: np.random.Generator,
+    group: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int16]:
     """Return one category per unit: seeds calibrated to the targets, then whole units."""
-    return place(fit(seed, seed_id, targets), uniforms, group) if len(seed_id) else np.zeros(0, dtype=np.int16)
+    return place(fit(seed, seed_id, targets), uniforms, rng, group) if len(seed_id) else np.zeros(0, dtype=np.int16)
 
 
 def _spread(cell: NDArray[np.int64], first: NDArray[np.int64], weights: Floats) -> NDArray[np.int64]:

@@ -40,7 +40,7 @@ def add_rooms_and_vehicles(world: World) -> None:
         number = pl.Series("hh_vehicles", np.where(at_home, vehicles[world.home], 0), dtype=pl.Int8)
         world.persons.learn(pl.DataFrame([number]))
         world.borrowed["vehicles"] = (
-            "none or some is from this place's tables; two or more is a prior by adults and tenure"
+            "what the tables do not tell apart (how many, where they count some) is a prior by adults and tenure"
         )
     else:
         world.missing["vehicles"] = "no table of this place speaks of vehicles"
@@ -111,7 +111,7 @@ def add_housing_costs(world: World, level: Ints | None) -> None:
     share = _cost_share(code.astype(np.int64), band, world.hu("cost share"))
     world.add_home(pl.Series("housing_cost_pct", share, dtype=pl.Float32, nan_to_null=True))
     world.borrowed["housing_cost_pct"] = (
-        "below or above 30 percent is from this place's tables; the figure within is a prior"
+        "below or above 30 percent as the tables count it; the figure within is a prior"
     )
 
 

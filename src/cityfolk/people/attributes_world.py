@@ -82,7 +82,7 @@ class Associations:
         masks = [known.mask([_condition(a_column, text, known.entity)])[rows] for text in a_values]
         wanted = [condition_mask(_condition(b_column, text, values.entity), values).astype(float) for text in b_values]
         categories = np.array(wanted)
-        ours = np.array([fitted.totals(mask) @ categories.T for mask in masks])
+        ours = np.array([np.einsum("k,jk->j", fitted.totals(mask), categories) for mask in masks])
         target = counts.copy()
         for _ in range(100):
             target *= (ours.sum(axis=1) / np.maximum(target.sum(axis=1), 1e-9))[:, None]
@@ -208,6 +208,10 @@ class World:
         """Return each home's own uniform number for a purpose."""
         return rng.uniform_at(self.seed, self.place, purpose, ids=self.homes.base.frame["household_id"].to_numpy())
 
+    def start(self, purpose: str) -> np.random.Generator:
+        """Return the stream that says where a draw's systematic samples start."""
+        return rng.child(self.seed, self.place, purpose, "start")
+
     def add(self, column: str, values: list[str] | tuple[str, ...], codes: NDArray[np.integer]) -> None:
         """Settle a category column of persons; code -1 is null."""
         table = pl.Series(column, [*values, None], dtype=pl.String)
@@ -231,15 +235,18 @@ class World:
         factors: list[Factor],
         purpose: str,
         group: Ints | None = None,
-        skip: tuple[str, ...] = (),
+        own_only: bool = False,
         extra: Targets | None = None,
         pairs: tuple[str, ...] = (),
     ) -> NDArray[np.int16]:
         """Draw one of `values` for each person in `who` (n, in full length; -1 for the others), bound by every row.
 
-        Rows count only people in `who`: everyone whom a row covers must be in it. pairs: associations to fit beside.
+        Rows count only people in `who`: everyone whom a row covers must be in it. pairs: associations to fit
+        beside. own_only: leave borrowed rows out.
         """
-        return self._choose(self.persons, who, values, factors, self.u(purpose), group, skip, extra, pairs)
+        return self._choose(
+            self.persons, who, values, factors, self.u(purpose), group, own_only, self.start(purpose), extra, pairs
+        )
 
     def choose_home(
         self,
@@ -247,10 +254,12 @@ class World:
         values: View,
         factors: list[Factor],
         purpose: str,
-        skip: tuple[str, ...] = (),
+        own_only: bool = False,
     ) -> NDArray[np.int16]:
         """Draw one of `values` for each home in `who`, bound by every row about households."""
-        return self._choose(self.homes, who, values, factors, self.hu(purpose), None, skip, None, ())
+        return self._choose(
+            self.homes, who, values, factors, self.hu(purpose), None, own_only, self.start(purpose), None, ()
+        )
 
     def _choose(
         self,
@@ -260,7 +269,8 @@ class World:
         factors: list[Factor],
         uniforms: Floats,
         group: Ints | None,
-        skip: tuple[str, ...],
+        own_only: bool,
+        start: np.random.Generator,
         extra: Targets | None,
         pairs: tuple[str, ...],
     ) -> NDArray[np.int16]:
@@ -269,12 +279,12 @@ class World:
         if not len(rows):
             return codes
         targets = extra or Targets()
-        self.book.bind(targets, known, values, rows=rows, skip=skip)
+        self.book.bind(targets, known, values, rows=rows, own_only=own_only)
         seed_id, seed = cross(*[(kind[rows], table) for kind, table in factors])
         fitted = fit(seed, seed_id, targets)
         if any(pair in self.associations.pairs for pair in pairs):
             for pair in pairs:
                 self.associations.bind(pair, known, values, rows, fitted, targets)
             fitted = fit(seed, seed_id, targets)
-        codes[rows] = place(fitted, uniforms[rows], None if group is None else group[rows])
+        codes[rows] = place(fitted, uniforms[rows], start, None if group is None else group[rows])
         return codes

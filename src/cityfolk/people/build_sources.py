@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from cityfolk.people.core_tables import household_shapes
-from cityfolk.places.pack import Place
+from cityfolk.places.pack import UNITED_STATES, Place
 from cityfolk.tables.query import Query, parse
 
 # Columns of a view that speak of another column of people.parquet or households.parquet.
@@ -62,10 +62,18 @@ _NUMBERS = ("person_id", "household_id", "norms", "borrowed")
 # What the core takes from older or wider tables where the place's own stop.
 _WITHIN = {
     "age": "single years within the age groups of this place's tables",
-    "role": "household types, and who lives with whom",
+    "role": "household types",
     "size": "how many live alone",
     "marital_status": "separated apart from divorced",
     "tenure": "owners by age",
+}
+# What the microdata behind household_shapes.json have a part in.
+_MICRODATA = {
+    "role": "who lives with whom, and of which sex couples are",
+    "marital_status": "who lives with a spouse, by age and sex",
+    "race_ethnicity": "race by region of birth, and couples of one race",
+    "birthplace": "natives born in the state, and couples from one country",
+    "size": "how many relatives and housemates live together",
 }
 
 
@@ -115,7 +123,8 @@ def describe(
     """
     own = _tables(place.own, whole=True)
     other = _tables(place.borrowed.filter(pl.col("code").is_in(list(used))), whole=False)
-    other["role"] = "; ".join(filter(None, (other.get("role"), household_shapes()["source"])))
+    abroad = "" if place.country == UNITED_STATES else "US microdata, for want of this country's: "
+    micro = {c: f"{what}: {abroad}{household_shapes()['source']}" for c, what in _MICRODATA.items()}
     sources: dict[str, str] = {}
     lent: dict[str, str] = {}
     for column in columns:
@@ -140,4 +149,7 @@ def describe(
             sources[column] = lent[column] = note
         else:
             sources[column] = "follows from other columns"
+        if column in micro and column not in missing:
+            sources[column] = f"{sources[column]}; {micro[column]}"
+            lent[column] = "; ".join(filter(None, (lent.get(column), micro[column])))
     return sources, lent

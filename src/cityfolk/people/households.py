@@ -29,7 +29,7 @@ CITIZENSHIP_OF_HEAD = ("hhr_nativity=native", "hhr_citizenship=naturalized", "hh
 class Homes:
     """Per person: household (0..n-1) and role (index of ROLES). Per household: head, spouse or -1, kind.
 
-    kind: 0 family, 1 nonfamily, 2 group quarters. mother_of: the parent at home whose age was matched, or -1.
+    kind: 0 family, 1 nonfamily, 2 group quarters.
     """
 
     household: IntArray

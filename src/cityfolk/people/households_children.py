@@ -47,7 +47,7 @@ def place_children(
         foreign = (crowd.cit[heads[families]] > 0).astype(int)
         if couple:
             foreign += crowd.cit[spouses[families]] > 0
-        counts = _by_parents(crowd, facts, kids, foreign, couple)
+        counts = _by_parents(crowd, facts, kids, foreign, couple, rng)
         for label in range(len(_LABELS[couple])):
             mine = _take(crowd, kids, counts[:, label], household, rng)
             if not len(mine):
@@ -63,7 +63,9 @@ def place_children(
     return placed
 
 
-def _by_parents(crowd: Crowd, facts: Facts, kids: IntArray, foreign: IntArray, couple: bool) -> IntArray:
+def _by_parents(
+    crowd: Crowd, facts: Facts, kids: IntArray, foreign: IntArray, couple: bool, rng: np.random.Generator
+) -> IntArray:
     """Return whole numbers of children by their citizenship (3) and number of foreign-born parents."""
     labels = _LABELS[couple]
     known = {
@@ -86,7 +88,7 @@ def _by_parents(crowd: Crowd, facts: Facts, kids: IntArray, foreign: IntArray, c
     share = np.array(rates)
     seed = np.stack([1 - share, share, share]) * np.maximum(columns, 1e-9)
     table = rake(seed, [Margin(axes=(0,), target=rows), Margin(axes=(1,), target=columns)], tolerance=1e-10).table
-    return integerize_two_way(table, np.random.default_rng(0))
+    return integerize_two_way(table, rng)
 
 
 def _take(crowd: Crowd, kids: IntArray, counts: IntArray, household: IntArray, rng: np.random.Generator) -> IntArray:

@@ -219,7 +219,7 @@ def draw_unit_incomes(world: World, units: Units, brackets: Brackets, earning: F
     targets = Targets()
     world.book.bind(targets, world.homes, brackets.view("households", "income_usd"), everyone, homes)
     world.book.bind(targets, world.families, brackets.view("families", "family_income_usd"), world.family_home, homes)
-    code = draw(seed, seed_id, targets, world.hu("family income")).astype(np.int64)
+    code = draw(seed, seed_id, targets, world.hu("family income"), world.start("family income")).astype(np.int64)
     income = np.zeros(units.count, dtype=np.int64)
 
     families = np.flatnonzero(units.is_family)
@@ -238,7 +238,7 @@ def draw_unit_incomes(world: World, units: Units, brackets: Brackets, earning: F
     seed_id, seed = cross((kind, only), around, limited, floor)
     targets = Targets()
     world.book.bind(targets, world.homes, brackets.view("households", "income_usd"), everyone, homes)
-    code = draw(seed, seed_id, targets, world.hu("household income")).astype(np.int64)
+    code = draw(seed, seed_id, targets, world.hu("household income"), world.start("household income")).astype(np.int64)
     total = amounts(code, whole_low, whole_high, brackets, world.hu("household amount"))
     members = np.flatnonzero(inside & ~family_home[units.home])
     income[members] = _split(world, units, members, total, expected, low, high)

@@ -14,7 +14,7 @@ from cityfolk.people.allocate import Floats
 from cityfolk.people.attributes_fit import bins, household_choices
 from cityfolk.people.attributes_world import Bools, Factor, Ints, World
 from cityfolk.people.incomes import Brackets
-from cityfolk.people.poverty import NEAR, POOR, Units
+from cityfolk.people.poverty import Units
 from cityfolk.tables.query import condition_mask, interval
 
 BENEFITS = ("social_security", "retirement", "ssi", "public_assistance")
@@ -298,7 +298,7 @@ def _draw_brackets(
     who[worker] = True
     values = brackets.view("persons", "earnings_usd")
     factors: list[Factor] = [(kind_all, tables), (cap_all, under)]
-    codes = world.choose(who, values, factors, f"full-time earnings, {step}", skip=("ZIP",))
+    codes = world.choose(who, values, factors, f"full-time earnings, {step}", own_only=True)
     return np.asarray(codes[worker], dtype=np.int64)
 
 
@@ -310,10 +310,3 @@ def _inside(brackets: Brackets, code: Ints, draft: Ints, cap: Floats | Ints, wor
     drawn = low * (high / low) ** u
     top = np.maximum(np.minimum(cap, high - 1), low)
     return np.floor(np.where(stays, draft, np.minimum(drawn, top))).astype(np.int64)
-
-
-def benefit_level(units: Units) -> Ints:
-    """Return 0 for poor units, 1 for near-poor, 2 for the others (all 2 where the place has no poverty rows)."""
-    if units.level is None:
-        return np.full(units.count, 2)
-    return np.where(units.level == POOR, 0, np.where(units.level == NEAR, 1, 2))

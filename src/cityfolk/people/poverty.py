@@ -31,6 +31,7 @@ THRESHOLDS = (
     (69473, 69810, 68882, 68102, 66822, 65062, 63469, 63075, 60645),
 )
 ELDERLY = ((15045,), (18961, 21540))  # householder of 65 and over, one and two people
+THRESHOLD_YEAR = "2024"  # of the dollars above; a place whose tables end in another year has no poverty ratios
 POOR, NEAR, ABOVE = range(3)
 
 
@@ -145,7 +146,9 @@ def add_poverty_class(world: World, units: Units) -> None:
     seed_id, seed = cross(*[(kind[rows], table) for kind, table in _prior(world, units)])
     ids = world.people["person_id"].to_numpy()[units.head[rows]]
     level = np.full(units.count, ABOVE, dtype=np.int64)
-    level[rows] = draw(seed, seed_id, targets, uniform_at(world.seed, world.place, "poverty", ids=ids))
+    level[rows] = draw(
+        seed, seed_id, targets, uniform_at(world.seed, world.place, "poverty", ids=ids), world.start("poverty")
+    )
     units.level = level
 
 

@@ -134,7 +134,7 @@ def _all_parents(world: World, chance: Floats, earning: Bools, parents: Ints, ho
     world.book.bind(targets, world.persons, values, child_unit, len(homes))
     seed_id, seed = cross((level[homes], table), (case[homes], allowed))
     result = np.zeros(world.homes.rows, dtype=bool)
-    result[homes] = draw(seed, seed_id, targets, world.hu("all parents")[homes]) == 1
+    result[homes] = draw(seed, seed_id, targets, world.hu("all parents")[homes], world.start("all parents")) == 1
     return result
 
 

@@ -85,7 +85,7 @@ def add_place(name: str, folder: Path, geoid: str, home: Path | None = None) -> 
             made = Path(scratch) / name
             made.mkdir()
             _write(made, name, geoid, downloads)
-            load_place(made)
+            _check(made, folder, downloads)
             shutil.move(made, target)
     except OSError as error:
         raise StudyError(
@@ -93,6 +93,17 @@ def add_place(name: str, folder: Path, geoid: str, home: Path | None = None) -> 
             hint="free some space, or set CITYFOLK_PLACES to a folder that you may write to",
         ) from error
     return target
+
+
+def _check(made: Path, folder: Path, downloads: list[Download]) -> None:
+    """Read a pack before it is kept; complain of the downloads, as the pack's own files are gone by then."""
+    try:
+        load_place(made)
+    except DataError as error:
+        where = re.compile(rf"{re.escape(str(made))}/\S+?\.(csv|toml)(, line \d+)?")
+        files = ", ".join(download.file.name for download in downloads)
+        said = where.sub(f"{folder} ({files})", str(error))
+        raise DataError(said, hint=where.sub(str(folder), error.hint)) from error
 
 
 def read_downloads(folder: Path, geoid: str) -> list[Download]:
@@ -145,6 +156,13 @@ def _read(file: Path, geoid: str) -> Download:
             hint='choose "Download table data (CSV)" and take the file that ends in -Data.csv',
         )
     header, labels, *geographies = rows
+    absent = [code for code in NEEDED_CELLS if code.startswith(f"{match['table']}_") and code not in header]
+    if absent:
+        more = f" and {len(absent) - 1} more that are needed" if len(absent) > 1 else ""
+        raise DataError(
+            f"{file.name} has no column {absent[0]}{more}",
+            hint="download the whole table, with no row or column hidden or filtered out",
+        )
     found = {row[0]: row for row in geographies}
     if geoid not in found:
         listed = [f"{row[0]} ({row[1]})" for row in geographies]

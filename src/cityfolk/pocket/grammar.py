@@ -96,23 +96,10 @@ def _owned(kind: str, count: int) -> str:
 
 
 def members(voice: Voice) -> str:
-    """Return the people of the household in the order of the prompt: "his wife (34) and his sons (5 and 2)"."""
-    groups: list[tuple[str, list[str]]] = []
-    for relation, age in voice.facts.members:
-        name = _kind(relation)
-        if groups and groups[-1][0] == name:
-            groups[-1][1].append(str(age))
-        else:
-            groups.append((name, [str(age)]))
-    parts = []
-    for name, ages in groups:
-        owner = "" if name in ("housemate", "relative") else voice.slots["his"] + " "
-        if not owner and len(ages) == 1:
-            owner = "a "
-        parts.append(f"{owner}{_plural(name) if len(ages) > 1 else name} ({join(ages)})")
-    if voice.facts.more:
-        parts.append("others")
-    return join(parts) if parts else ""
+    """Return the people of the household one by one in the order of the prompt: "his wife (34) and his son (5)"."""
+    parts = [f"{_owned(_kind(relation), 1)} ({age})" for relation, age in voice.facts.members]
+    text = join([*parts, "others"] if voice.facts.more else parts) if parts else ""
+    return voice.fill(text)
 
 
 def _plural(name: str) -> str:

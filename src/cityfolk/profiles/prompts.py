@@ -5,9 +5,12 @@ The first message never changes, so that a server computes it once and keeps it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 from cityfolk.personality.words import describe
 from cityfolk.profiles.schema import ReflectionsText
-from cityfolk.types import Citizen, Household, Message, Person, content_key
+from cityfolk.types import BigFive, Citizen, Household, Message, Person, content_key
 
 GUIDANCE = (
     "You write the life of one resident of a city, as JSON with the keys of the schema, two sentences a text field at "
@@ -39,6 +42,7 @@ _QUARTERS = {
     "other institutional": "an institution",
     "other": "group quarters",
 }
+UNKNOWN = "not known"
 PROMPT_NAME = {"brief": "profile/1", "full": "profile-full/1", "reflections": "reflections/1"}
 
 
@@ -59,9 +63,74 @@ def reflection_messages(citizen: Citizen) -> tuple[Message, ...]:
     )
 
 
+@cache
 def prompt_hash(depth: str) -> str:
-    """Name the fixed part of a prompt by its content, so that a changed word changes the config."""
-    return content_key([PROMPT_NAME[depth], REFLECTION_GUIDANCE if depth == "reflections" else GUIDANCE])
+    """Name a prompt by the messages of two fixed citizens, so that a changed word changes the config."""
+    asked: list[tuple[Message, ...]]
+    if depth == "reflections":
+        asked = [reflection_messages(citizen) for citizen in _samples()]
+    else:
+        thoughts = (
+            ReflectionsText(**dict.fromkeys(ReflectionsText.model_fields, "A fixed thought."))
+            if depth == "full"
+            else None
+        )
+        asked = [profile_messages(citizen, thoughts) for citizen in _samples()]
+    return content_key([PROMPT_NAME[depth], [[message.content for message in one] for one in asked]])
+
+
+def _samples() -> tuple[Citizen, ...]:
+    """Return one citizen of whom everything is known, and one in group quarters of whom little is."""
+    traits = BigFive(openness=0.97, conscientiousness=0.7, extraversion=0.5, agreeableness=0.3, neuroticism=0.02)
+    known = Person(
+        person_id=0,
+        household_id=0,
+        role="householder",
+        age=41,
+        sex="female",
+        race_ethnicity="Asian",
+        birthplace="Philippines",
+        nativity="foreign-born",
+        citizenship="naturalized",
+        language_home="Tagalog",
+        education="bachelor's",
+        enrollment="college or graduate school",
+        grade="graduate",
+        marital_status="married",
+        employment="employed",
+        occupation="service",
+        industry="education, health care and social assistance",
+        class_of_worker="self-employed",
+        income_usd=41_200,
+        commute_mode="walked",
+        commute_minutes=12,
+        disability="none",
+        religion="Catholic",
+        party="Democratic",
+        height_cm=160.0,
+        weight_kg=60.0,
+        name="Ada Example",
+        personality=traits,
+    )
+    husband = replace(known, person_id=1, role="spouse", sex="male", age=43)
+    home = Household(household_id=0, kind="family", size=2, tenure="renter", income_usd=83_700)
+    unknown = Person(
+        person_id=2,
+        household_id=1,
+        role="resident",
+        age=70,
+        sex="male",
+        birthplace="Massachusetts",
+        nativity="native",
+        citizenship="born",
+        name="Bo Example",
+        personality=traits,
+    )
+    quarters = Household(household_id=1, kind="group_quarters", gq_type="nursing facility", size=1)
+    return (
+        Citizen(person=known, household=home, others=(husband,), place="A place"),
+        Citizen(person=unknown, household=quarters, place="A place"),
+    )
 
 
 def citizen_text(citizen: Citizen) -> str:
@@ -91,14 +160,14 @@ def citizen_text(citizen: Citizen) -> str:
 
 def origin_text(person: Person) -> str:
     """Say where a person was born and, if abroad, whether they are a citizen."""
+    if not person.birthplace:
+        return UNKNOWN
     if person.birthplace == "abroad of American parents":
         return "born abroad of American parents"
     article = "the " if person.birthplace.startswith(_TAKES_THE) else ""
     birthplace = article + person.birthplace.removeprefix("Other ")
-    if person.nativity == "native":
-        return f"born in {birthplace}"
-    status = "naturalized citizen" if person.citizenship == "naturalized" else "not a citizen"
-    return f"born in {birthplace}, {status}"
+    status = {"naturalized": ", naturalized citizen", "not a citizen": ", not a citizen"}.get(person.citizenship, "")
+    return f"born in {birthplace}{status}"
 
 
 def household_text(citizen: Citizen) -> str:
@@ -106,7 +175,7 @@ def household_text(citizen: Citizen) -> str:
     household = citizen.household
     if household.kind == "group_quarters":
         return f"lives in {_QUARTERS[household.gq_type or 'other']}"
-    home = "an owned home" if household.tenure == "owner" else "a rented home"
+    home = {"owner": "an owned home", "renter": "a rented home"}.get(household.tenure or "", "a home")
     if not citizen.others:
         return f"lives alone in {home}"
     with_whom = ", ".join(f"{relation(citizen.person, other)} {other.age}" for other in citizen.others[:6])
@@ -144,19 +213,22 @@ def relation(person: Person, other: Person) -> str:
 
 def education_text(person: Person) -> str:
     """Say the highest level reached and what school a person goes to now."""
-    now = "" if person.enrollment in (None, "not enrolled") else f", now in {person.grade or person.enrollment}"
+    school = None if person.enrollment == "not enrolled" else person.grade or person.enrollment
     if person.age < 15:
-        return now.removeprefix(", now in ") or "not in school yet"
-    return f"{person.education or 'not asked'}{now}"
+        unknown = person.enrollment is None and person.age >= 3
+        return school or (UNKNOWN if unknown else "not in school yet")
+    return f"{person.education or UNKNOWN}{f', now in {school}' if school else ''}"
 
 
 def work_text(person: Person) -> str:
     """Say what a person does for a living, or why they do nothing for one."""
     if person.employment is None:
-        return "too young to work"
+        return "too young to work" if person.age < 16 else UNKNOWN
     if person.employment == "employed":
+        occupation = f"{person.occupation} occupation" if person.occupation else "employed"
+        industry = f" in {person.industry}" if person.industry else ""
         own = ", self-employed" if person.class_of_worker == "self-employed" else ""
-        return f"{person.occupation} occupation in {person.industry}{own}"
+        return f"{occupation}{industry}{own}"
     if person.employment == "armed forces":
         return "armed forces"
     if person.employment == "unemployed":
@@ -171,7 +243,8 @@ def work_text(person: Person) -> str:
 def commute_text(person: Person) -> str:
     """Say how a worker gets to work and how long it takes."""
     if person.commute_mode is None:
-        return "none"
+        works = person.employment in ("employed", "armed forces")
+        return UNKNOWN if works or (person.employment is None and person.age >= 16) else "none"
     if person.commute_minutes is None:
         return person.commute_mode
     return f"{person.commute_mode}, {person.commute_minutes} minutes"
@@ -180,6 +253,8 @@ def commute_text(person: Person) -> str:
 def income_text(person: Person, household: Household) -> str:
     """Say a person's and their household's yearly income, rounded to a thousand dollars."""
     own = "no income of their own" if not person.income_usd else f"${round(person.income_usd, -3):,}"
+    if person.income_usd is None and person.age >= 15:
+        own = UNKNOWN
     if household.kind == "group_quarters" or household.income_usd is None or household.size == 1:
         return own
     return f"{own}, household ${round(household.income_usd, -3):,}"
@@ -188,5 +263,5 @@ def income_text(person: Person, household: Household) -> str:
 def body_text(person: Person) -> str:
     """Say height and weight in round numbers."""
     if person.height_cm is None or person.weight_kg is None:
-        return "not known"
+        return UNKNOWN
     return f"{person.height_cm:.0f} cm, {person.weight_kg:.0f} kg"

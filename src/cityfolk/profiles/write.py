@@ -25,7 +25,6 @@ from cityfolk.types import Citizen, Failure, Problem, Reply, Request, Sampling
 M = TypeVar("M", bound=BaseModel)
 
 STAGE, REFLECT_STAGE = "write", "reflect"
-DEPTHS = ("brief", "full")
 MAX_TOKENS = (
     2048  # fifteen texts of two sentences and seven short ones are about 700 tokens; long-winded models need more
 )

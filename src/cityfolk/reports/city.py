@@ -427,9 +427,10 @@ def quarters_figure(inputs: ReportInputs) -> Html | None:
 
 def section(inputs: ReportInputs) -> Html:
     """Return everything about the city, in its order."""
+    where = " in a block group" if inputs.households["block_group"].count() else ""
     return join(
         tag("h2", "The city"),
-        tag("p", "Everyone has a home in a block group, a household and a place in it.", class_="lead"),
+        tag("p", f"Everyone has a home{where}, a household and a place in it.", class_="lead"),
         tag(
             "div",
             pyramid_figure(inputs),

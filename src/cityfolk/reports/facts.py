@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cityfolk.profiles.prompts import relation
+from cityfolk.profiles.prompts import UNKNOWN, education_text, origin_text, relation, work_text
 from cityfolk.types import Person
 
 
 def fact_rows(person: Mapping[str, Any], household: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a person as (label, text); what was not asked of them is left out."""
+    """Yield what is known of a person as (label, text); what was not asked, or no table holds, is left out."""
     yield "age and sex", f"{person['age']}, {person['sex']}"
-    yield "race and ethnicity", str(person["race_ethnicity"])
-    yield "origin", _origin(person)
-    yield "language at home", _language(person)
-    yield "marital status", str(person["marital_status"])
-    yield "education", _education(person)
-    yield "work", _work(person)
+    yield from ((label, text) for label, text in _background(person) if text not in (None, UNKNOWN))
     if person.get("commute_mode"):
         minutes = person.get("commute_minutes")
         yield "commute", f"{person['commute_mode']}{f', {minutes} minutes' if minutes else ''}"
@@ -50,35 +45,30 @@ def member_lines(
     return [f"{relation(me, Person.from_row(other))}: {other['name']}, {other['age']}" for other in others]
 
 
-def _origin(person: Mapping[str, Any]) -> str:
-    place = str(person["birthplace"])
-    status = {"naturalized": ", naturalized citizen", "not a citizen": ", not a citizen"}.get(
-        str(person["citizenship"]), ""
-    )
-    return f"{place}{status}" if place.startswith("abroad") else f"born in {place}{status}"
+def _background(person: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    me = Person.from_row(person)
+    yield "race and ethnicity", me.race_ethnicity
+    yield "origin", origin_text(me)
+    yield "language at home", _language(me)
+    yield "marital status", me.marital_status
+    yield "education", education_text(me)
+    yield "work", _work(me)
 
 
-def _language(person: Mapping[str, Any]) -> str:
-    language, english = str(person["language_home"]), person.get("english")
-    return f"{language}; speaks English {english}" if english and english != "only English" else language
+def _language(person: Person) -> str | None:
+    if person.language_home is None or person.english in (None, "only English"):
+        return person.language_home
+    return f"{person.language_home}; speaks English {person.english}"
 
 
-def _education(person: Mapping[str, Any]) -> str:
-    now = "" if person["enrollment"] == "not enrolled" else f"; now in {person.get('grade') or person['enrollment']}"
-    if person["age"] < 15:
-        return now.removeprefix("; now in ") or "not in school yet"
-    return f"{person['education']}{now}"
-
-
-def _work(person: Mapping[str, Any]) -> str:
-    employment = person.get("employment")
-    if employment is None:
-        return "under 16"
-    if employment != "employed":
-        return str(employment)
-    parts = [str(person[c]) for c in ("occupation", "industry", "class_of_worker") if person.get(c)]
-    earned = f"; earns ${person['earnings_usd']:,} a year" if person.get("earnings_usd") else ""
-    return " · ".join(parts) + earned
+def _work(person: Person) -> str:
+    if person.employment is None:
+        return work_text(person)
+    if person.employment != "employed":
+        return person.employment
+    parts = [part for part in (person.occupation, person.industry, person.class_of_worker) if part]
+    earned = f"; earns ${person.earnings_usd:,} a year" if person.earnings_usd else ""
+    return (" · ".join(parts) or person.employment) + earned
 
 
 def _home(household: Mapping[str, Any]) -> str:
@@ -88,5 +78,5 @@ def _home(household: Mapping[str, Any]) -> str:
         return ("group quarters" if kind == "other" else str(kind)) + where
     count = household.get("rooms")
     rooms = f", {count} room{'s' if count > 1 else ''}" if count else ""
-    owned = "owned" if household.get("tenure") == "owner" else "rented"
-    return f"{owned} home{rooms}{where}"
+    owned = {"owner": "owned ", "renter": "rented "}.get(str(household.get("tenure")), "")
+    return f"{owned}home{rooms}{where}"

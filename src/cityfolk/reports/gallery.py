@@ -98,13 +98,15 @@ def section(inputs: ReportInputs) -> Html:
         known = (homes[home], members[home], cohort.get(person["person_id"], {}))
         first = not cards or cards[-1][0] != person["person_id"]
         cards.append((person["person_id"], _card(row, person, *known, first, not cards)))
-    more = f" The page shows the first {MOST} of {total:,}; all are in profiles.parquet." if total > MOST else ""
+    more = (
+        f" The page shows the first {MOST} of {total:,} stories; all are in profiles.parquet." if total > MOST else ""
+    )
     return join(
         head,
         tag(
             "p",
-            f"{total:,} people had their lives written. Facts and traits were drawn from tables before the model "
-            f"spoke; only the story is the model's. None of them exists.{more}",
+            f"{inputs.profiles['person_id'].n_unique():,} people had their lives written. Facts and traits were drawn "
+            "from tables before the model spoke; only the story is the model's. None of them exists." + more,
             class_="lead",
         ),
         _who_wrote(inputs.profiles),
@@ -211,7 +213,8 @@ def _card(
     others = member_lines(person, household, members)
     facts = dict(fact_rows(person, household))
     home: list[tuple[str, Node]] = [(label, facts.pop(label)) for label in AT_HOME if label in facts]
-    home.append(("lives with", [tag("div", bidi(line)) for line in others] if others else "nobody else"))
+    if household["kind"] != "group_quarters":  # who shares a dormitory or a ward is not known
+        home.append(("lives with", [tag("div", bidi(line)) for line in others] if others else "nobody else"))
     weight = chosen.get("weight")
     number = f"person {person['person_id']}"
     job = row.get("job_title")

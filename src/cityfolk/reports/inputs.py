@@ -8,20 +8,9 @@ from typing import Any
 
 import polars as pl
 
-EMPTY_FINDINGS = pl.DataFrame(
-    schema={
-        "id": pl.String,
-        "title": pl.String,
-        "value": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "n": pl.Int64,
-        "unit": pl.String,
-        "expected": pl.Float64,
-        "verdict": pl.String,
-        "note": pl.String,
-    }
-)
+from cityfolk.study.folder import FINDING_SCHEMA
+
+EMPTY_FINDINGS = pl.DataFrame(schema=FINDING_SCHEMA)
 
 
 @dataclass(frozen=True, kw_only=True)

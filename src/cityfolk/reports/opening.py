@@ -148,10 +148,13 @@ def _cohort_tiles(inputs: ReportInputs) -> list[Html]:
     wrong = sum(1 for row in inputs.profiles.select("problems").iter_rows(named=True) if problems_of(row))
     every = inputs.profiles.height
     tiles = [_tile(f"{written:,}", "lives written", stands)]
-    core = value_of(inputs.findings, "text.clear.core")
-    if core is not None and core["value"] is not None:
+    # With several engines each has its own: text.clear.core@pocket.
+    cores = inputs.findings.filter(pl.col("id").str.split("@").list.first() == "text.clear.core")
+    for core in cores.filter(pl.col("value").is_not_null()).iter_rows(named=True):
         aim = f"n = {core['n']:,}" + (f", aim {100 * core['expected']:.0f}%" if core["expected"] is not None else "")
-        label = "of lives agree with age, sex, job, household and origin"
+        engine = core["id"].partition("@")[2]
+        who = f" by {engine}" if engine else ""
+        label = f"of lives{who} agree with age, sex, job, household and origin"
         tiles.append(_tile(number(core["value"], "share"), label, aim, _mood(core)))
     return [*tiles, _tile(f"{wrong:,}", f"of {every:,} lives contradict any fact", "each is marked in the text")]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from cityfolk.evaluation.intervals import Z90
 from cityfolk.personality.norms import INSTRUMENT, group_index, norm_groups, residual_correlations
 from cityfolk.personality.reference import pomp_from_percentile
 from cityfolk.reports.charts import chart_of, colour, figure, fold, key
@@ -97,7 +98,7 @@ def _means(rows: pl.DataFrame) -> Html:
             r["trait"],
             r["group"],
             f"{r['n']:,}",
-            f"{r['made']:.3f} ± {1.645 * r['se']:.3f}",
+            f"{r['made']:.3f} ± {Z90 * r['se']:.3f}",
             f"{r['norm']:.3f}",
             f"{r['made'] - r['norm']:+.3f}",
         )
@@ -136,7 +137,7 @@ def _mean_panels(rows: list[dict[str, Any]], width: int) -> Any:
     values = []
     for r in rows:
         sex, _, age = r["group"].partition(" ")
-        spread = 1.645 * r["se"]
+        spread = Z90 * r["se"]
         values.append(
             {
                 **r,

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from cityfolk.evaluation.intervals import wilson
 from cityfolk.reports.charts import chart_of, colour, figure, key
 from cityfolk.reports.gallery import problems_of
 from cityfolk.reports.html import Html, bidi, join, table, tag
@@ -58,13 +59,7 @@ def _contradictions(inputs: ReportInputs) -> Html:
                 )
             )
     total = inputs.profiles.height
-    wrong = len(
-        {
-            row["person_id"]
-            for row in inputs.profiles.select("person_id", "problems").iter_rows(named=True)
-            if problems_of(row)
-        }
-    )
+    wrong = sum(bool(problems_of(row)) for row in inputs.profiles.select("problems").iter_rows(named=True))
     low, high = wilson(total - wrong, total)
     share = f"{100 * (total - wrong) / total:.1f}% (90% interval {100 * low:.1f} to {100 * high:.1f}%)"
     summary = f"{total - wrong:,} of {total:,} stories have no contradiction: {share}."
@@ -85,24 +80,11 @@ def _contradictions(inputs: ReportInputs) -> Html:
     )
 
 
-def wilson(successes: int, n: int, z: float = 1.645) -> tuple[float, float]:
-    """Return the Wilson (1927) score interval of a share, 90% by default."""
-    if n == 0:
-        return 0.0, 1.0
-    share = successes / n
-    middle = share + z * z / (2 * n)
-    spread = z * ((share * (1 - share) + z * z / (4 * n)) / n) ** 0.5
-    return max(0.0, (middle - spread) / (1 + z * z / n)), min(1.0, (middle + spread) / (1 + z * z / n))
-
-
 def expressed_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the AUC of each trait: how well a rater tells low from high from the text alone."""
     rows = []
     for trait in TRAITS:
-        wanted = findings.filter(
-            pl.col("id").str.starts_with("text.") & pl.col("id").str.contains("auc") & pl.col("id").str.contains(trait)
-        )
-        for row in wanted.head(1).iter_rows(named=True):
+        for row in findings.filter(pl.col("id") == f"text.expressed.auc.{trait}").iter_rows(named=True):
             rows.append({**row, "trait": trait.capitalize()})
     return [row for row in rows if row["value"] is not None]
 
@@ -128,7 +110,9 @@ def _expressed(findings: pl.DataFrame) -> Html | None:
         tag(
             "p",
             "A rater that the model was not trained with reads only the text. AUC: how often it ranks somebody above "
-            f"the 80th percentile over somebody below the 20th. 0.5 is guessing, 1 is always.{aim}",
+            f"the 80th percentile over somebody below the 20th. 0.5 is guessing, 1 is always.{aim} A prompt gives each "
+            "trait in adjectives, which a model may copy into its description of the personality: the table below also "
+            "has the AUC without that description.",
             class_="soft",
         ),
         key(("made", "dot", "AUC with 90% interval"), ("soft", "line", "guessing, and the aim")),

@@ -23,7 +23,7 @@ HEADLINE = (
     "people.certificate.inside",
     "people.certificate.fitted.inside",
     "people.rules.broken",
-    "text.contradiction_free",
+    "text.clear.core",
 )
 
 
@@ -59,6 +59,8 @@ def _people(study: Study) -> list[Finding]:
         associations=place.associations,
         fitted=json.loads(about.get("cityfolk.fitted", "[]")),
         state=place.state,
+        geography=place.about.geography,
+        vintage=place.about.vintage,
         seed=study.config("people")["seed"],
     )
     return findings + personality_findings(people)
@@ -66,8 +68,9 @@ def _people(study: Study) -> list[Finding]:
 
 def _text(study: Study) -> list[Finding]:
     profiles, people, cohort = study.read("profiles"), study.read("people"), study.read("cohort")
-    failed = study.manifest["stages"].get("write", {}).get("facts", {}).get("failed", 0)
-    return text_findings(profiles, failures=failed) + expressed_findings(profiles, _as_asked(people, cohort))
+    facts = study.manifest["stages"].get("write", {}).get("facts", {})
+    failures = facts.get("failed_by_engine", {})
+    return text_findings(profiles, failures=failures) + expressed_findings(profiles, _as_asked(people, cohort))
 
 
 def _as_asked(people: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
@@ -82,9 +85,10 @@ def _as_asked(people: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
 def _summary(study: Study) -> dict[str, Any]:
     rows = {row["id"]: row for row in study.findings().iter_rows(named=True)}
     headline = [
-        {"id": name, "title": rows[name]["title"], "value": rows[name]["value"], "text": _words(rows[name])}
+        {"id": row["id"], "title": row["title"], "value": row["value"], "text": _words(row)}
         for name in HEADLINE
-        if name in rows
+        for row in rows.values()
+        if row["id"].split("@")[0] == name
     ]
     return {"headline": headline, "findings": len(rows)}
 

@@ -27,7 +27,7 @@ from cityfolk.types import Failure, Finding, content_key
 
 FORMAT = 1
 MANIFEST, FAILURES, JOURNAL, LOCK = "manifest.json", "failures.jsonl", "calls.sqlite", ".lock"
-_FINDING_SCHEMA = {
+FINDING_SCHEMA = {
     "id": pl.String,
     "title": pl.String,
     "value": pl.Float64,
@@ -195,11 +195,11 @@ class Study:
 
     def findings(self) -> pl.DataFrame:
         """Return every finding so far, in order of id's first writing."""
-        return self.read("findings") if self.has("findings") else pl.DataFrame(schema=_FINDING_SCHEMA)
+        return self.read("findings") if self.has("findings") else pl.DataFrame(schema=FINDING_SCHEMA)
 
     def replace_findings(self, prefix: str, findings: Iterable[Finding]) -> None:
         """Put findings in place of all earlier ones whose id begins with `prefix`."""
-        new = pl.DataFrame([asdict(f) for f in findings], schema=_FINDING_SCHEMA)
+        new = pl.DataFrame([asdict(f) for f in findings], schema=FINDING_SCHEMA)
         wrong = [i for i in new["id"] if not i.startswith(prefix)]
         if wrong:
             raise CityfolkError(f"finding {wrong[0]!r} does not begin with {prefix!r}")
@@ -241,11 +241,10 @@ class Study:
         if not path.exists():
             return {"format": FORMAT, "stages": {}, "tables": {}}
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise StudyError(f"{path} cannot be read: {error}", hint="restore it, or start a new folder") from error
-        whole = isinstance(manifest, dict) and {"stages", "tables"} <= manifest.keys()
-        if not whole or manifest.get("format") != FORMAT:
+        if not {"stages", "tables"} <= set(manifest) or manifest.get("format") != FORMAT:
             raise StudyError(f"{path} is not a cityfolk manifest of format {FORMAT}", hint="start a new folder")
         return manifest
 

@@ -41,8 +41,11 @@ def frames(people: pl.DataFrame, households: pl.DataFrame) -> dict[Of, pl.DataFr
         ),
     }
     present = set(people.columns)
+    unknown = {name for name in present if people[name].null_count() == people.height}  # a sum of them is not 0
     members = people.group_by("household_id").agg(
-        expression.alias(name) for name, (needs, expression) in sums.items() if needs <= present
+        (pl.lit(None, dtype=pl.Int64) if needs & unknown else expression).alias(name)
+        for name, (needs, expression) in sums.items()
+        if needs <= present
     )
     shared = [c for c in ("_spouses", "_adults", "_head_age", "_spouse_age", "_head_poverty_ratio") if c in members]
     homes = households.unique("household_id", keep="first").select(

@@ -140,9 +140,9 @@ def household_numbers_are_not_negative() -> pl.Expr:
     return _any([(pl.col(name) < 0) | pl.col(name).cast(pl.Float64).is_nan() for name in names])
 
 
-@rule("household", "Every household has its block group.", STUDY)
+@rule("household", "Every household has its block group, or none has where the place has no such areas.", STUDY)
 def block_group_is_set() -> pl.Expr:
-    return pl.col("block_group").is_null() | (pl.col("block_group").str.len_chars() == 0)
+    return known("block_group") & (pl.col("block_group").is_null() | (pl.col("block_group").str.len_chars() == 0))
 
 
 @rule("household", "A household's size is the number of its members.")
@@ -200,12 +200,12 @@ def rooms_and_vehicles_are_possible() -> pl.Expr:
 
 @rule("household", "Household income is the sum of its members' incomes.")
 def income_is_sum_of_members() -> pl.Expr:
-    return ~GQ & (pl.col("income_usd").cast(pl.Int64) != pl.col("_income"))
+    return ~GQ & known("income_usd") & (pl.col("income_usd").cast(pl.Int64) != pl.col("_income"))
 
 
 @rule("household", "Household earnings are the sum of its members' earnings.")
 def earnings_are_sum_of_members() -> pl.Expr:
-    return ~GQ & (pl.col("earnings_usd").cast(pl.Int64) != pl.col("_earnings"))
+    return ~GQ & known("earnings_usd") & (pl.col("earnings_usd").cast(pl.Int64) != pl.col("_earnings"))
 
 
 @rule("household", "Earnings, Social Security, SSI, public assistance and retirement income are parts of income.")
@@ -215,7 +215,8 @@ def income_holds_its_parts() -> pl.Expr:
 
 @rule("household", "A household is limited English-speaking if nobody of 14 or older speaks English only or very well.")
 def limited_english_is_what_members_speak() -> pl.Expr:
-    return ~GQ & known("limited_english") & differ(pl.col("limited_english"), pl.col("_english_14") == 0)
+    speakers = pl.col("_english_14")
+    return ~GQ & known("limited_english") & known("_english_14") & differ(pl.col("limited_english"), speakers == 0)
 
 
 @rule("household", "Housing takes at most all of a household's income, as the survey counts it: 0 to 101 percent.")

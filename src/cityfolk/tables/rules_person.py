@@ -120,7 +120,7 @@ def enrolled_from_3() -> pl.Expr:
 
 @rule("person", "A grade is known of everyone who is enrolled, and of nobody else.")
 def grade_if_enrolled() -> pl.Expr:
-    return differ(GRADE.is_not_null(), ENROLLMENT != ENROLLMENTS[0])
+    return known("grade") & known("enrollment") & differ(GRADE.is_not_null(), ENROLLMENT != ENROLLMENTS[0])
 
 
 @rule("person", "The grade belongs to the level of school: preschool, K to 8, 9 to 12, college.")
@@ -220,7 +220,8 @@ def english_from_5() -> pl.Expr:
 
 @rule("person", "Who speaks English at home speaks only English, and the other way round.", NIST)
 def only_english_if_english_at_home() -> pl.Expr:
-    return (AGE >= 5) & differ(ENGLISH == "only English", pl.col("language_home") == "English")
+    at_home = pl.col("language_home") == "English"
+    return known("english") & known("language_home") & (AGE >= 5) & differ(ENGLISH == "only English", at_home)
 
 
 @rule("person", "Disabilities are from the list, each once, in its order.", STUDY)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
+
 import polars as pl
 
 from cityfolk.tables.rulebook import NIST, STUDY, differ, known, rule
@@ -14,58 +17,63 @@ WORKING = EMPLOYMENT.is_in(("employed", "armed forces"))
 GROUP_QUARTERS = pl.col("hh_kind") == "group_quarters"
 
 
+def _all_known(*columns: str) -> pl.Expr:
+    """Return whether this place's tables hold all of these attributes: a rule that ties them together needs them."""
+    return reduce(and_, (known(column) for column in columns))
+
+
 @rule(
     "person",
     "Work is asked about from 16 on: employment is known of everyone of 16 or older, and of nobody younger.",
     NIST,
 )
 def employment_from_16() -> pl.Expr:
-    return differ(EMPLOYMENT.is_not_null(), AGE >= 16)
+    return known("employment") & differ(EMPLOYMENT.is_not_null(), AGE >= 16)
 
 
 @rule("person", "Earnings are known of everyone of 16 or older, and of nobody younger.")
 def earnings_from_16() -> pl.Expr:
-    return differ(EARNINGS.is_not_null(), AGE >= 16)
+    return known("earnings_usd") & differ(EARNINGS.is_not_null(), AGE >= 16)
 
 
 @rule("person", "Income is known of everyone of 15 or older, and of nobody younger.", NIST)
 def income_from_15() -> pl.Expr:
-    return differ(INCOME.is_not_null(), AGE >= 15)
+    return known("income_usd") & differ(INCOME.is_not_null(), AGE >= 15)
 
 
 @rule("person", "The employed, and nobody else, have an occupation.")
 def occupation_if_employed() -> pl.Expr:
-    return differ(pl.col("occupation").is_not_null(), EMPLOYED)
+    return _all_known("occupation", "employment") & differ(pl.col("occupation").is_not_null(), EMPLOYED)
 
 
 @rule("person", "The employed, and nobody else, work in an industry.")
 def industry_if_employed() -> pl.Expr:
-    return differ(pl.col("industry").is_not_null(), EMPLOYED)
+    return _all_known("industry", "employment") & differ(pl.col("industry").is_not_null(), EMPLOYED)
 
 
 @rule("person", "The employed, and nobody else, have a class of worker.")
 def class_of_worker_if_employed() -> pl.Expr:
-    return differ(pl.col("class_of_worker").is_not_null(), EMPLOYED)
+    return _all_known("class_of_worker", "employment") & differ(pl.col("class_of_worker").is_not_null(), EMPLOYED)
 
 
 @rule("person", "The employed and the armed forces, and nobody else, have a way to work.")
 def commute_if_working() -> pl.Expr:
-    return differ(MODE.is_not_null(), WORKING)
+    return _all_known("commute_mode", "employment") & differ(MODE.is_not_null(), WORKING)
 
 
 @rule("person", "The employed and the armed forces, and nobody else, have earnings.")
 def earnings_if_working() -> pl.Expr:
-    return differ(EARNINGS > 0, WORKING)
+    return _all_known("earnings_usd", "employment") & differ(EARNINGS > 0, WORKING)
 
 
 @rule("person", "Only those who work, work full time all year.")
 def full_time_if_working() -> pl.Expr:
-    return pl.col("full_time_year_round").fill_null(False) & ~WORKING.fill_null(False)
+    return known("employment") & pl.col("full_time_year_round").fill_null(False) & ~WORKING.fill_null(False)
 
 
 @rule("person", "Earnings are part of income.", NIST)
 def earnings_within_income() -> pl.Expr:
-    return EARNINGS > INCOME.fill_null(0)
+    return known("income_usd") & (EARNINGS > INCOME.fill_null(0))
 
 
 @rule("person", "Income is part of the household's income.", NIST)
@@ -82,7 +90,8 @@ def armed_forces_have_ages() -> pl.Expr:
     "person", "Travel time is known of those who travel to work, and of nobody else: not of those who work from home."
 )
 def minutes_if_travelling() -> pl.Expr:
-    return differ(MINUTES.is_not_null(), ~MODE.is_in(("worked from home", "not at work last week")))
+    travels = ~MODE.is_in(("worked from home", "not at work last week"))
+    return _all_known("commute_minutes", "commute_mode") & differ(MINUTES.is_not_null(), travels)
 
 
 @rule("person", "A trip to work takes 1 to 200 minutes.")

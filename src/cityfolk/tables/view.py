@@ -217,7 +217,8 @@ def _with_heads(persons: pl.DataFrame) -> pl.DataFrame:
             value = (value != "not in labor force").fill_null(False)
         pieces.append(value.filter(role == "householder").first().alias(f"_head_{name}"))
         pieces.append(value.filter(role == "spouse").first().alias(f"_spouse_{name}"))
-    return persons.join(persons.group_by("household_id").agg(pieces), on="household_id", how="left")
+    members = persons.group_by("household_id").agg(pieces)
+    return persons.join(members, on="household_id", how="left", maintain_order="left")
 
 
 def person_view(people: pl.DataFrame, households: pl.DataFrame | None = None, *, state: str = "") -> View:
@@ -257,7 +258,8 @@ def household_view(persons: pl.DataFrame, households: pl.DataFrame) -> View:
     if _has("income_usd", among=present):
         pieces.append(pl.col("income_usd").filter(family).sum().alias("family_income_usd"))
     units = units.join(heads, on="household_id", how="left", maintain_order="left")
-    units = units.join(members.group_by("household_id").agg(pieces), on="household_id", how="left")
+    summed = members.group_by("household_id").agg(pieces)
+    units = units.join(summed, on="household_id", how="left", maintain_order="left")
     return View("households", _with_household_columns(units).select(pl.exclude("^_.*$")))
 
 

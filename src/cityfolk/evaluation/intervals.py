@@ -1,0 +1,19 @@
+"""Intervals of 90%, spelled once."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+Z90 = 1.6448536269514722
+"""The 95th percentile of the standard normal: a value and its 90% interval are Z90 standard errors apart."""
+
+
+def wilson(successes: int, n: int, z: float = Z90) -> tuple[float, float]:
+    """Return the Wilson score interval of a share, 90% by default; n must be positive.
+
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
+    """
+    share, square = successes / n, z * z
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = z / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,73 @@
+"""Engines for tests of the command line; copied beside a dist-info and found by entry point (see tests/plugin.py)."""
+
+import json
+import re
+import time
+
+from cityfolk.types import Reply
+
+_SENTENCE = "This is a plain line about {name} that says nothing which a table could know. "
+_LISTS = {"strengths": ["patience", "a good memory", "steady hands"], "weaknesses": ["late nights", "coffee", "haste"]}
+
+
+def written(request):
+    """Return valid text for any of our schemas; long enough for a few hundred replies to fill a small disk."""
+    name = re.search(r"Name: (\w+)", request.messages[-1].content).group(1)
+    fields = {}
+    for field, schema in json.loads(request.schema)["properties"].items():
+        if field in _LISTS:
+            fields[field] = _LISTS[field]
+        elif "job_title" in field:
+            fields[field] = "Something else"
+        else:
+            fields[field] = (_SENTENCE * 8).format(name=name).strip()[: schema.get("maxLength", 600)]
+    return json.dumps(fields)
+
+
+class Stub:
+    """Answers each request by itself, a little later; `text` is what it says."""
+
+    name = "plain"
+    model = "plain@1"
+
+    def text(self, request):
+        return written(request)
+
+    def generate(self, requests):
+        for request in requests:
+            time.sleep(0.005)
+            yield request.key, Reply(text=self.text(request), model=self.model, prompt_tokens=9, completion_tokens=9)
+
+
+class Dead(Stub):
+    """Fails every call."""
+
+    name = "dead"
+    model = "dead@1"
+
+    def generate(self, requests):
+        for request in requests:
+            yield request.key, Reply(text="", model=self.model, finish="error", error="connection refused")
+
+
+class Mumbling(Stub):
+    """Answers nonsense for every citizen whose number ends in 3, whatever the attempt."""
+
+    name = "mumbling"
+    model = "mumbling@1"
+
+    def text(self, request):
+        number = re.search(r"person (\d+)", request.label).group(1)
+        return "Well, you know." if number.endswith("3") else written(request)
+
+
+def plain(rest):
+    return Stub()
+
+
+def dead(rest):
+    return Dead()
+
+
+def mumbling(rest):
+    return Mumbling()
