@@ -16,6 +16,7 @@ from cityfolk.engines.pocket import PocketEngine
 from cityfolk.pocket.facts import Facts, parse_facts
 from cityfolk.pocket.occupations import status
 from cityfolk.pocket.phrasing import bank
+from cityfolk.profiles.checks import check_profile
 from cityfolk.profiles.schema import ProfileText, json_schema
 from cityfolk.types import Request, Sampling
 from pocket_citizens import NamePool
@@ -24,14 +25,14 @@ from pocket_data import make_sample
 
 def checks(facts: Facts, profile: dict[str, Any]) -> dict[str, bool | None]:
     """Return what is right and wrong in a profile; None where the prompt says nothing of it."""
-    text = " ".join(" ".join(v) if isinstance(v, list) else v for v in profile.values())
+    text = " ".join(v for v in profile.values() if isinstance(v, str))
     general, family = profile["general_description"], profile["family"]
     wrong = r"\b(she|her|herself|woman|girl)\b" if facts.sex == "male" else r"\b(he|his|him|himself|man|boy)\b"
     ages = sorted(str(age) for _, age in facts.members)
     return {
         "age": re.findall(r"\d+", general) == [str(facts.age)],
         "sex": not re.search(wrong, text.lower()),
-        "first name": _names(text) <= {facts.first} if _names(text) else None,
+        "first name": _names(text) <= set(re.findall(r"[^\W\d_]+", facts.first)) if _names(text) else None,
         "home": facts.home in general,
         "origin": facts.birthplace in general,
         "household ages": sorted(re.findall(r"\d+", family)) == ages if ages else None,
@@ -52,14 +53,20 @@ def checks(facts: Facts, profile: dict[str, Any]) -> dict[str, bool | None]:
 
 def _names(text: str) -> set[str]:
     """Return the capitalized words that begin a later sentence and that no phrase bank writes: meant as the name."""
-    found = re.findall(r"(?<=[.;,] )([^\W\d_][\w'’-]*)", text)
+    found = re.findall(r"(?<=[.;,] )([^\W\d_]+)", text)
     return {word for word in found if word[0].isupper() and word.lower() not in _bank_words()}
 
 
 @cache
 def _bank_words() -> frozenset[str]:
     banks = ("traits", "life", "children", "jobs")
-    return frozenset(re.findall(r"[a-z]+", json.dumps([bank(name) for name in banks]).lower())) | {"us"}
+    return frozenset(re.findall(r"[a-z]+", json.dumps([bank(name) for name in banks]).lower())) | {
+        "us",
+        "he",
+        "she",
+        "his",
+        "her",
+    }
 
 
 def fitting_titles(facts: Facts) -> set[str]:
@@ -92,16 +99,22 @@ def main() -> None:
             schema=schema,
             sampling=Sampling(temperature=args.temperature),
         )
-        people[request.key] = request
-    right, asked = Counter[str](), Counter[str]()
-    for number, (key, reply) in enumerate(engine.generate(people.values())):
-        prompt = people[key].messages[1].content
+        people[request.key] = (request, sample.citizen)
+    right, asked, rules = Counter[str](), Counter[str](), Counter[str]()
+    for number, (key, reply) in enumerate(engine.generate(request for request, _ in people.values())):
+        prompt = people[key][0].messages[1].content
         profile = json.loads(reply.text) if reply.finish == "stop" else {}
         for name, good in (checks(parse_facts(prompt), profile) if profile else {"finished": False}).items():
             asked[name] += good is not None
             right[name] += bool(good)
+        if profile:
+            asked["no problem by cityfolk.profiles.checks"] += 1
+            problems = check_profile(people[key][1], ProfileText(**profile))
+            right["no problem by cityfolk.profiles.checks"] += not problems
+            rules.update({problem.rule for problem in problems})
         if number < args.show:
             print(prompt, *(f"  {field}: {value}" for field, value in profile.items()), "", sep="\n")
+    print("profiles with a problem, by rule:", dict(rules.most_common()))
     for name in asked:
         print(f"{name}: {right[name]} of {asked[name]} ({right[name] / max(asked[name], 1):.1%})")
 

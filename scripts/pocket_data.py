@@ -56,9 +56,10 @@ CHOICE_GUIDANCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One conversation: the messages asked, the reply that is right, and which part of the mix it belongs to."""
+    """One conversation about a citizen: the messages, the reply that is right, and its part of the mix."""
 
     kind: str
+    citizen: Citizen
     messages: tuple[Message, ...]
     reply: str
 
@@ -69,7 +70,7 @@ def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str =
     kind = kind or _kind(rng.random())
     citizen = draw_citizen(rng, names)
     messages, reply = _conversation(kind, citizen, rng)
-    return Sample(kind=kind, messages=messages, reply=reply)
+    return Sample(kind=kind, citizen=citizen, messages=messages, reply=reply)
 
 
 def _kind(u: float) -> str:
@@ -228,15 +229,21 @@ class Copies:
         opened = reply.index(self._label["family"])
         closed = next((n for n in range(opened + 1, len(reply)) if reply[n] >= self._first_piece), len(reply))
         asked, told = self._people(prompt, start, stop), self._people(reply, opened, closed)
-        same = [prompt[n] for n in asked] == [reply[n] for n in told]
+        same = len(asked) == len(told) and all(
+            prompt[a] == reply[t] or (prompt[a - 1] in self._digits and reply[t - 1] in self._digits)
+            for a, t in zip(asked, told, strict=True)
+        )
         return list(zip(told, asked, strict=True)) if same else []
 
     def _people(self, tokens: list[int], start: int, stop: int) -> list[int]:
-        """Return the places of ages, each digit, and of the word before each age, which says who it is."""
+        """Return the places of the word before each age, which says who it is, of its digits and of what follows."""
         found = []
         for place in range(start, stop):
             if tokens[place] in self._digits:
                 if tokens[place - 1] not in self._digits:
                     found.append(place - 2)
                 found.append(place)
+                if tokens[place + 1] not in self._digits:
+                    # What follows an age says whether somebody else comes.
+                    found.append(place + 1)
         return found

@@ -61,6 +61,7 @@ HERS = [
 
 # (rule, facts, field, text)
 PLANTED = [
+    ("name", {"name": "Hyungmin Lim"}, "appearance", "Hyungque wears plain clothes."),
     ("name", {}, GENERAL, "Meet Joan, 34, who lives in Cambridge and works as a nurse."),
     ("name", {}, GENERAL, "Joan is a nurse who lives in Cambridge."),
     ("home", {}, GENERAL, "Maria is a nurse who likes the river. She lives in Portland."),
@@ -184,6 +185,8 @@ PLANTED = [
 
 # (facts, field, text): all of it may be true
 CLEAN = [
+    ({"name": "Alexandra Lim"}, "appearance", "Alex wears plain clothes."),
+    ({"name": "Sundara Lim"}, "appearance", "Sunday mornings find her in plain clothes. Sundara's shoes are good."),
     ({}, GENERAL, "Life in Cambridge suits Maria, a nurse who lives near Inman Square."),
     ({}, GENERAL, "Cambridge is home to Maria, a nurse."),
     ({}, GENERAL, "She lives in Inman Square and walks to work."),

@@ -96,10 +96,9 @@ def _owned(kind: str, count: int) -> str:
 
 
 def members(voice: Voice) -> str:
-    """Return the people of the household one by one in the order of the prompt: "his wife (34) and his son (5)"."""
+    """Return the people of the household one by one in the order of the prompt: "his wife (34), his son (5)"."""
     parts = [f"{_owned(_kind(relation), 1)} ({age})" for relation, age in voice.facts.members]
-    text = join([*parts, "others"] if voice.facts.more else parts) if parts else ""
-    return voice.fill(text)
+    return voice.fill(", ".join([*parts, "others"] if voice.facts.more else parts))
 
 
 def _plural(name: str) -> str:

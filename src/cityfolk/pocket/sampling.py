@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from cityfolk import rng
 from cityfolk.pocket.arrays import Array
 
+TAIL = 0.1
+
 
 def uniforms(seed: int, count: int) -> NDArray[np.float64]:
     """Return the numbers that decide a reply's tokens, one a position, from `Request.seed` (key and attempt) alone."""
@@ -17,13 +19,15 @@ def uniforms(seed: int, count: int) -> NDArray[np.float64]:
 def choose(logits: Array, allowed: NDArray[np.bool_], u: float, temperature: float, top_p: float) -> int:
     """Return the token drawn by `u` from the softmax of one row of logits over the tokens allowed.
 
-    Temperature 0 takes the likeliest. `top_p` keeps the smallest set of tokens whose probability reaches it.
+    Temperature 0 takes the likeliest. `top_p` keeps the smallest set of tokens whose probability reaches it. Tokens
+    less than a tenth as likely as the likeliest are never drawn: in a model this small they are slips of the pen.
     """
     options = np.flatnonzero(allowed)
     values = logits[options].astype(np.float64)
     if temperature == 0 or len(options) == 1:
         return int(options[int(values.argmax())])
     weights = np.exp((values - values.max()) / temperature)
+    weights[weights < TAIL] = 0.0
     if top_p < 1:
         weights = _nucleus(weights, top_p)
     running = np.cumsum(weights)

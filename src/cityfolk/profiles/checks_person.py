@@ -54,6 +54,15 @@ def check_name(page: Page) -> Iterator[Problem]:
     """Yield another name under which the profile introduces the citizen; a short form of it counts as another."""
     if page.stranger is not None:
         yield page.problem("name", page.person.name, "general_description", *page.stranger)
+    first = page.person.name.split()[0]
+    if len(first) < 4:
+        return
+    # A copying slip: "Hyungque keeps ..." of Hyungmin. Short forms ("Alex", "Alexie") are left alone.
+    slip = re.compile(rf"({re.escape(first[:4])}[\w'’-]*)(?= [a-z])")
+    for sentence in page.sentences:
+        found = slip.match(sentence.text)
+        if found and not first.startswith(found[1]) and not found[1].endswith(("y", "ie", "'s", "’s")):
+            yield page.problem("name", page.person.name, sentence.field, sentence.start, sentence.start + found.end())
 
 
 def check_home(page: Page) -> Iterator[Problem]:
