@@ -19,7 +19,10 @@ from cityfolk.types import Message, Reply, Request, Sampling
 _SCHEMA = json.dumps(
     {
         "type": "object",
-        "properties": {"colour": {"enum": ["red", "green", "blue"]}, "number": {"type": "integer"}},
+        "properties": {
+            "colour": {"enum": ["red", "green", "blue"]},
+            "number": {"type": "integer", "minimum": 0, "maximum": 99},
+        },
         "required": ["colour", "number"],
         "additionalProperties": False,
     }
