@@ -28,10 +28,10 @@ lint: $(VENV)/test
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long" -n 2
 
 test-long: $(VENV)/test
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long -n 2 --dist loadscope
 
 check-sources: $(VENV)/base
 	$(BIN)/python scripts/check_sources.py "$(DATA)"
