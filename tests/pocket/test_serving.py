@@ -83,7 +83,8 @@ ODD = {
     '{"type":"array","items":{"type":"boolean"},"minItems":2,"maxItems":4}': list[bool],
     '{"type":"string","minLength":3,"maxLength":9,"pattern":"^[a-zé]+$"}': str,
     '{"type":"object","properties":{"x":{"type":"array","items":{"type":"string","maxLength":5},"minItems":1,'
-    '"maxItems":2},"y":{"type":["null","integer"],"minimum":0,"maximum":999}},"required":["x","y"],"additionalProperties":false}': dict,
+    '"maxItems":2},"y":{"type":["null","integer"],"minimum":0,"maximum":999}},"required":["x","y"],'
+    '"additionalProperties":false}': dict,
 }
 
 
