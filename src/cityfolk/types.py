@@ -237,7 +237,9 @@ class Request:
 class Reply:
     """What came back. With `choices`, `logprobs` holds the natural-log probability of each, normalised over them.
 
-    finish "error" means the call itself failed (`error` says how); such a reply has no text to trust.
+    finish "error" means the call itself failed (`error` says how); such a reply has no text to trust. `reasoning` is
+    what a model thought aloud before its answer, kept apart from `text`. `faults` names what went wrong on the way and
+    was tried again by the engine: "429", "500", "stalled".
     """
 
     text: str
@@ -248,6 +250,8 @@ class Reply:
     seconds: float = 0.0
     logprobs: tuple[float, ...] | None = None
     error: str = ""
+    reasoning: str = ""
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

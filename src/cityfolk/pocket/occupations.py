@@ -62,7 +62,7 @@ def status(facts: Facts) -> str:
         return "inmate" if facts.quarters in ("correctional", "juvenile") else "patient"
     if facts.work.endswith("student"):
         return "student_graduate" if facts.school == "graduate" else "student_undergraduate"
-    if facts.work.endswith("retired"):
+    if facts.work.endswith("retirement age"):
         return "retired"
     if facts.school.startswith("grade"):
         return "high_school"

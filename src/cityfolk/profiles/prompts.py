@@ -236,7 +236,7 @@ def work_text(person: Person) -> str:
     if person.enrollment == "college or graduate school":
         return "not working, student"
     if person.age >= 62:
-        return "not working, retired"
+        return "not working, retirement age"
     return "not working"
 
 
