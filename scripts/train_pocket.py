@@ -95,7 +95,7 @@ def accumulate(
         loss = model.loss(part[0], part[1], shown)
         extra = [guide.loss for guide in shown if guide.loss is not None]
         total = loss + guidance * torch.stack(extra).sum() if extra else loss
-        return float(loss), torch.autograd.grad(total, weights), [float(value) for value in extra]
+        return float(loss.detach()), torch.autograd.grad(total, weights), [float(value.detach()) for value in extra]
 
     results = list(pool.map(gradient, parts))
     # A batch counts by what it teaches: tokens to learn, but a tenth of a full batch at least.
