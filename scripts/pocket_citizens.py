@@ -161,6 +161,8 @@ def _home(age: int, rng: Generator) -> tuple[Household, str, str, list[tuple[str
         role, marital, others = _child_home(age, rng)
     elif rng.random() < 0.28:
         role, marital, others = "householder", _marital(age, rng), []
+    elif rng.random() < 0.35:
+        role, marital, others = _mixed_home(age, rng)
     else:
         role, marital, others = _adult_home(age, rng)
     home = Household(
@@ -230,6 +232,20 @@ def _adult_home(age: int, rng: Generator) -> tuple[str, str, list[tuple[str, int
     return "householder", _unmarried(age, rng), [(relation, min(other, 99))]
 
 
+def _mixed_home(age: int, rng: Generator) -> tuple[str, str, list[tuple[str, int]]]:
+    """Return a household in which anybody may live with anybody: what is rare in a city has to be copied as well."""
+    near = max(18, age + int(rng.integers(-8, 9)))
+    together = rng.random()
+    others = [("spouse", near)] if together < 0.3 else [("unmarried partner", near)] if together < 0.55 else []
+    if rng.random() < 0.6:
+        others += _children(age, rng, 3)
+    for _ in range(int(rng.integers(1, 5))):
+        role = pick(("housemate", "housemate", "sibling", "parent", "other relative", "grandchild"), rng)
+        gap = {"parent": 26, "grandchild": -44}.get(role, int(rng.integers(-12, 13)))
+        others.append((role, min(99, max(0 if role == "grandchild" else 18, age + gap))))
+    return "householder", "married" if together < 0.3 else _unmarried(age, rng), others
+
+
 def _person(
     number: int, age: int, role: str, marital: str, household: Household, rng: Generator, names: NamePool
 ) -> Person:
@@ -240,8 +256,8 @@ def _person(
     language = "English" if rng.random() < (0.8 if born else 0.2) else pick(LANGUAGES, rng)
     facts = {**_schooling(age, household, rng)}
     facts.update(_employment(age, facts["enrollment"], household, rng))
-    sick = rng.random() < (0.08 if age < 65 else 0.35)
-    count = min(int(rng.geometric(0.6)), 4)
+    sick = rng.random() < (0.2 if age < 65 else 0.45)
+    count = min(int(rng.geometric(0.55)), 6)
     tall = (176.0, 7.0) if sex == "male" else (163.0, 7.0)
     scale = min(1.0, 0.3 + age / 24) if age < 17 else 1.0
     height = rng.normal(*tall) * scale
