@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 MODULE = Path(__file__).with_name("stub_engines.py")
-ENGINES = ("plain", "dead", "mumbling")
+ENGINES = ("plain", "dead", "mumbling", "talker", "named", "costly")
 
 
 def install(folder: Path) -> dict[str, str]:

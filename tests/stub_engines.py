@@ -61,6 +61,44 @@ class Mumbling(Stub):
         return "Well, you know." if number.endswith("3") else written(request)
 
 
+class Talker(Stub):
+    """Says how many questions it has heard, and what was said before."""
+
+    name = "talker"
+    model = "talker@1"
+
+    def text(self, request):
+        said = [message.content for message in request.messages[1:]]
+        return f"{len(said) // 2 + 1}: {' | '.join(said)}"
+
+
+class Costly(Stub):
+    """Says that each call took 2,000 tokens in and 600 out."""
+
+    name = "costly"
+    model = "costly@1"
+
+    def generate(self, requests):
+        for request in requests:
+            text = self.text(request)
+            yield request.key, Reply(text=text, model=self.model, prompt_tokens=2000, completion_tokens=600)
+
+
+def costly(rest):
+    return Costly()
+
+
+def talker(rest):
+    return Talker()
+
+
+def named(rest):
+    """Return an engine whose model is what follows the colon."""
+    engine = Stub()
+    engine.name, engine.model = "named", rest.removesuffix("?")
+    return engine
+
+
 def plain(rest):
     return Stub()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cityfolk.errors import UsageError
 
 Depth = Literal["brief", "full"]
+Prompt = Literal["auto", "short", "full"]
 
 
 class _Section(BaseModel):
@@ -25,7 +28,10 @@ class PeopleSection(_Section):
 
 
 class WriteSection(_Section):
-    """Whose lives are written, by whom. `filter` is a condition such as "age=65..|sex=female"."""
+    """Whose lives are written, by whom. `filter` is a condition such as "age=65..|sex=female".
+
+    The keys from `budget_usd` on are limits: they determine no row and may change.
+    """
 
     n: int = Field(default=200, ge=1)
     engines: list[str] = Field(default=["pocket"], min_length=1)
@@ -33,6 +39,13 @@ class WriteSection(_Section):
     filter: str = "age=18.."
     targets: dict[str, str] = Field(default_factory=dict)
     temperature: float = Field(default=0.8, ge=0)
+    prompt: Prompt = "auto"
+    budget_usd: float | None = Field(default=None, ge=0)
+    budget_tokens: int | None = Field(default=None, ge=0)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    cache: str = ""
+    concurrency: int | None = Field(default=None, ge=1)
 
 
 class EvaluateSection(_Section):
@@ -95,6 +108,49 @@ def parse_config(text: str, path: str) -> StudyConfig:
     if not any((config.people, config.write, config.evaluate, config.report)):
         raise UsageError(f"{path} asks for nothing", hint="add a section, such as [people] or [write]")
     return config
+
+
+def changed_config(
+    config: StudyConfig,
+    *,
+    seed: int | None = None,
+    limit: int | None = None,
+    engines: Sequence[str] = (),
+) -> StudyConfig:
+    """Return a config with what the command line asks for instead: a seed, at most `limit` lives, other engines."""
+    values = config.model_dump(exclude_unset=True)
+    if seed is not None:
+        values["seed"] = seed
+    if (limit is not None or engines) and config.write is None:
+        raise UsageError(
+            "this study writes nobody, so --limit and --engine have no meaning", hint="add a section [write]"
+        )
+    if limit is not None and config.write is not None:
+        values["write"]["n"] = min(limit, config.write.n)
+    if engines:
+        values["write"]["engines"] = list(engines)
+    return StudyConfig.model_validate(values)
+
+
+def config_text(config: StudyConfig) -> str:
+    """Write a config as a study.toml: the keys that were given; comments are not kept."""
+    values = config.model_dump(exclude_unset=True)
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for name, section in values.items():
+        if isinstance(section, dict):
+            lines += [
+                "",
+                f"[{name}]",
+                *(f"{key} = {_toml(value)}" for key, value in section.items() if value is not None),
+            ]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml(value: Any) -> str:
+    """Write one value; TOML's strings, numbers and lists are JSON's, but for control characters, which JSON escapes."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _explain(path: str, error: ValidationError) -> UsageError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
@@ -216,12 +216,20 @@ class Request:
     @cached_property
     def key(self) -> str:
         """Return the content key of messages, schema or choices, sampling, model and adapter."""
+        # Spelled out: `asdict` copies deeply, which would be half the time of a call's own work.
+        knobs = self.sampling
         return content_key(
             [
-                [asdict(m) for m in self.messages],
+                [{"role": message.role, "content": message.content} for message in self.messages],
                 self.schema,
                 list(self.choices),
-                asdict(self.sampling),
+                {
+                    "temperature": knobs.temperature,
+                    "top_p": knobs.top_p,
+                    "max_tokens": knobs.max_tokens,
+                    "seed": knobs.seed,
+                    "sample": knobs.sample,
+                },
                 self.model,
                 self.adapter,
             ]
@@ -252,6 +260,29 @@ class Reply:
     error: str = ""
     reasoning: str = ""
     faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenScore:
+    """One token that was written: its bytes, its natural-log probability, and the likeliest in its place."""
+
+    token: bytes
+    logprob: float
+    top: tuple[tuple[bytes, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredRequest(Request):
+    """A call that also asks for the probability of every token and of the `top` likeliest; its key is a Request's."""
+
+    top: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredReply(Reply):
+    """A reply that holds the score of every token of its text; an engine that has none gives a plain Reply."""
+
+    scores: tuple[TokenScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

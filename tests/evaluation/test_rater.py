@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,3 +153,13 @@ def test_few_profiles_give_no_number():
 def test_the_text_is_what_was_written():
     profiles = pl.DataFrame({"person_id": [1], "engine": ["x"], "leisure": ["Reads."], "strengths": [["kind", "calm"]]})
     assert written_text(profiles) == ["Reads.\nkind, calm"]
+
+
+def test_engines_are_rated_apart():
+    profiles, people = _study(120)
+    blank = profiles.with_columns(cs.string().exclude("engine").map_batches(lambda _: pl.Series(["A life."] * 120)))
+    both = pl.concat([profiles.with_columns(engine=pl.lit("a")), blank.with_columns(engine=pl.lit("b"))])
+    found = {finding.id: finding for finding in expressed_findings(both, people)}
+    assert found["text.expressed.auc.openness@a"].value == 1.0
+    assert found["text.expressed.auc.openness@b"].value == 0.5
+    assert found["text.expressed.auc.openness@b"].title.endswith("(b)")

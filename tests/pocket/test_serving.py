@@ -140,7 +140,7 @@ def test_the_weights_are_small_named_and_loaded_safely(tmp_path):
     assert PocketEngine().model == f"pocket-1@{revision(weights_folder())}"
     assert load_weights(weights_folder()).revision == revision(weights_folder())
     with pytest.raises(EngineError, match="no weights"):
-        print(PocketEngine(str(tmp_path)).model)
+        _ = PocketEngine(str(tmp_path)).model
     (tmp_path / "model.safetensors").write_bytes(b"broken")
     (tmp_path / "config.json").write_text(json.dumps({}))
     with pytest.raises(EngineError):

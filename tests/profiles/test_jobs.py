@@ -3,7 +3,7 @@
 import pytest
 
 from cityfolk.pocket.phrasing import bank
-from cityfolk.profiles.jobs import find_job, job_table
+from cityfolk.tables.titles import find_job, job_table
 from cityfolk.vocabulary import INDUSTRIES, OCCUPATIONS
 from tests.profiles.fakes import person
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cityfolk.profiles import prompts
-from cityfolk.profiles.prompts import PROMPT_NAME, citizen_text, prompt_hash
+from cityfolk.profiles.prompts import PROMPT_NAME, citizen_text, prompt_hash, prompt_name
 from cityfolk.types import Person
 from tests.profiles.fakes import HUSBAND, SON, citizen, person
 
@@ -87,12 +87,13 @@ def test_one_unknown_leaves_the_rest(facts, line, says):
 
 @pytest.mark.parametrize("function", ["citizen_text", "body_text", "describe", "household_text"])
 def test_changed_words_change_the_hash(monkeypatch, function):
-    before = {depth: prompt_hash.__wrapped__(depth) for depth in PROMPT_NAME}
-    assert len(set(before.values())) == 3
+    asked = [(depth, form) for depth in PROMPT_NAME for form in ("short", "full")]
+    before = {one: prompt_hash.__wrapped__(*one) for one in asked}
+    assert len(set(before.values())) == len({prompt_name(*one) for one in asked}) == 6
     old = getattr(prompts, function)
     changed = (lambda *a: (*old(*a), "More.")) if function == "describe" else (lambda *a: old(*a) + " More.")
     monkeypatch.setattr(prompts, function, changed)
-    assert all(prompt_hash.__wrapped__(depth) != before[depth] for depth in PROMPT_NAME)
+    assert all(prompt_hash.__wrapped__(*one) != before[one] for one in asked)
 
 
 def test_a_person_can_be_made_with_nothing_but_who_they_are():

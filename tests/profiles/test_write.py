@@ -1,13 +1,16 @@
 """Requests, replies and the table: pure parts by hand, the whole against an engine that answers from a list."""
 
 import json
+import re
+from itertools import pairwise, takewhile
 
 import polars as pl
 import pytest
 
 from cityfolk.profiles.cohort import draw_cohort
-from cityfolk.profiles.prompts import GUIDANCE
+from cityfolk.profiles.guidance import FULL_PROFILE, FULL_REFLECTIONS, SHORT_PROFILE
 from cityfolk.profiles.records import citizens
+from cityfolk.profiles.schema import ProfileText, ReflectionsText
 from cityfolk.profiles.write import (
     PROFILE_SCHEMA,
     parse_profile,
@@ -41,9 +44,30 @@ def reply(text):
 
 def test_the_first_message_is_the_same_for_everyone():
     requests = [profile_request(c, "m", Sampling()) for c in cohort_citizens()]
-    assert {r.messages[0].content for r in requests} == {GUIDANCE}
+    assert {r.messages[0].content for r in requests} == {FULL_PROFILE}
     assert len({r.key for r in requests}) == 30
     assert len({r.schema for r in requests}) == 1
+
+
+def test_the_embedded_model_is_asked_with_the_words_it_was_trained_on_by_whatever_engine():
+    citizen = cohort_citizens()[0]
+    assert profile_request(citizen, "pocket-1@0123", Sampling()).messages[0].content == SHORT_PROFILE
+    assert profile_request(citizen, "pocket-1", Sampling()).messages[0].content == SHORT_PROFILE
+    assert profile_request(citizen, "pocket-1", Sampling(), form="full").messages[0].content == FULL_PROFILE
+
+
+def test_nine_tenths_of_a_prompt_are_the_same_for_everyone():
+    prompts = ["".join(m.content for m in profile_request(c, "m", Sampling()).messages) for c in cohort_citizens()]
+    same = sum(
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+        for a, b in pairwise(prompts)
+    )
+    assert same / sum(map(len, prompts[1:])) >= 0.9
+
+
+def test_the_guidance_names_every_field_once_and_in_order():
+    for guidance, model in ((FULL_PROFILE, ProfileText), (FULL_REFLECTIONS, ReflectionsText)):
+        assert re.findall(r"^- (\w+):", guidance, re.MULTILINE) == list(model.model_fields)
 
 
 def test_a_valid_reply_is_read_even_in_a_fence():
@@ -107,7 +131,7 @@ def test_bad_replies_are_asked_again_and_then_are_failures(journal):
     assert written.profiles.height == 29
     (failure,) = written.failures
     assert isinstance(failure, Failure)
-    assert (failure.label, failure.attempts, failure.raw) == (f"person {bad[0]}", 3, "no JSON at all")
+    assert (failure.label, failure.attempts, failure.raw) == (f"person {bad[0]}", 5, "no JSON at all")
 
 
 def test_full_depth_thinks_first(journal):

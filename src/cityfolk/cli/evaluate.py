@@ -13,6 +13,13 @@ from cityfolk.cli.options import Folder, Json
 def evaluate(
     folder: Folder,
     what: Annotated[list[str] | None, typer.Argument(help="people, text, or both (what there is).")] = None,
+    embedder: Annotated[
+        str, typer.Option("--embedder", help="lexical, none, or a sentence-embedding model on this machine.")
+    ] = "lexical",
+    classifier: Annotated[
+        list[str] | None,
+        typer.Option("--classifier", help="A sentiment or emotion model on this machine. May be given again."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a study: people against their tables, written lives against the facts."""
@@ -20,7 +27,7 @@ def evaluate(
     from cityfolk.study.folder import Study
 
     with Study.open(folder) as study, stepping() as step:
-        summary = measure(study, what or None, step=step)
+        summary = measure(study, what or None, embedder=embedder, classifiers=classifier or (), step=step)
     lines = [f"{row['title']}: {row['text']}" for row in summary["headline"]]
     lines.append(f"{summary['findings']} findings: {folder / 'findings.parquet'}")
     result("\n".join(lines), summary, as_json=as_json)

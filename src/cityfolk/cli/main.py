@@ -11,7 +11,23 @@ from typing import Any
 
 import typer
 
-from cityfolk.cli import doctor, engines, evaluate, export, people, places, report, run, show, write
+from cityfolk.cli import (
+    ask,
+    compare,
+    counterfactual,
+    doctor,
+    engines,
+    evaluate,
+    export,
+    import_,
+    people,
+    places,
+    report,
+    run,
+    serve_model,
+    show,
+    write,
+)
 from cityfolk.errors import CityfolkError
 
 INTERRUPTED = 130
@@ -61,12 +77,17 @@ _VERBS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "people": people.people,
     "write": write.write,
+    "ask": ask.ask,
+    "counterfactual": counterfactual.counterfactual,
     "evaluate": evaluate.evaluate,
     "report": report.report,
+    "compare": compare.compare,
     "show": show.show,
+    "import": import_.import_,
     "export": export.export,
     "engines": engines.engines,
     "doctor": doctor.doctor,
+    "serve-model": serve_model.serve_model,
 }
 for _name, _verb in _VERBS.items():
     app.command(_name)(handled(_verb))

@@ -2,28 +2,32 @@
 
 What the journal already answers is served from it. The rest goes to the engine, as many at once as the engine takes;
 replies are validated, committed in groups and only then handed on. A reply that does not validate is asked again a
-bounded number of times and then given as a Failure with its raw text. Identical requests are asked once.
+bounded number of times, before requests that are new, and then given as a Failure with its raw text. Identical
+requests are asked once. What is kept in memory is what is open, and a few dozen bytes for each request settled.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from time import monotonic
 from typing import Any, TypeVar
 
 from cityfolk.engines.base import Engine
+from cityfolk.engines.mailbox import Mailbox
 from cityfolk.errors import EngineError, IncompleteError, StudyError
 from cityfolk.study.journal import Call, Journal
 from cityfolk.types import Failure, Reply, Request
 
 T = TypeVar("T")
 
+ATTEMPTS = 5
 GROUP_SECONDS, GROUP_CALLS = 0.02, 250
+GROUP_SHARE = 32  # a group is committed when it holds this fraction of the calls that are open
 HALF_AFTER = 100  # calls after which fewer than half succeeding stops the job
-_QUEUE = 1024
+_WAITING = 1024  # events between the two threads
+_GRACE_SECONDS = 1.0  # for an engine to put things away when its caller has had enough
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +44,14 @@ class Progress:
 
 
 @dataclass(slots=True)
+class _Open:
+    """A request that has no answer yet, with the identical ones that came after it."""
+
+    requests: list[Request]
+    asked: bool = False  # the engine has it; else it waits to be asked again
+
+
+@dataclass(slots=True)
 class _Job:
     journal: Journal
     engine: Engine
@@ -49,10 +61,16 @@ class _Job:
     again: bool
     progress: Progress
     on_progress: Callable[[Progress], None]
-    accepted: dict[str, int]  # key -> row of its reply in the journal
-    attempted: dict[str, int]  # key -> attempts of earlier runs, none of them good
-    waiting: dict[str, list[Request]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)  # guards `accepted` and `waiting`
+    fresh: Iterator[Request]
+    accepted: dict[int, int]  # key -> row of its reply in the journal
+    attempted: dict[int, int]  # key -> attempts of earlier runs, none of them good
+    gave_up: dict[int, int] = field(default_factory=dict)  # key -> attempts, all made by the end of this run
+    box: Mailbox[_Event] = field(default_factory=lambda: Mailbox(seconds=GROUP_SECONDS, most=_WAITING))
+    open: dict[str, _Open] = field(default_factory=dict)
+    retries: deque[Request] = field(default_factory=deque)
+    exhausted: bool = False  # no request is new any more
+    taken: int = 0  # requests that the engine took in this round
+    lock: threading.Lock = field(default_factory=threading.Lock)  # guards `accepted` and `open`
     stopped: threading.Event = field(default_factory=threading.Event)
     first_error: str = ""
     calls: int = 0
@@ -61,7 +79,7 @@ class _Job:
 
     def limit(self, key: str) -> int:
         """Return how many attempts a request may have made in the end."""
-        return self.attempts + (self.attempted.get(key, 0) if self.again else 0)
+        return self.attempts + (self.attempted.get(int(key, 16), 0) if self.again else 0)
 
 
 def ask(
@@ -71,7 +89,7 @@ def ask(
     parse: Callable[[Request, Reply], T],
     *,
     stage: str,
-    attempts: int = 3,
+    attempts: int = ATTEMPTS,
     again: bool = False,
     progress: Progress | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -82,43 +100,54 @@ def ask(
     failed in an earlier, finished run new attempts; otherwise their failures are given again. Raises EngineError
     where the engine fails every call, and IncompleteError where fewer than half of 100 or more calls succeed.
     """
-    accepted, attempted = journal.state(stage)
-    job = _Job(journal, engine, parse, stage, attempts, again, progress or Progress(), on_progress, accepted, attempted)
+    accepted, attempted = journal.settled(stage)
+    told = progress or Progress()
+    job = _Job(journal, engine, parse, stage, attempts, again, told, on_progress, iter(requests), accepted, attempted)
     try:
-        retries = yield from _round(job, requests)
-        while retries:
-            retries = yield from _round(job, retries)
+        while not job.exhausted or job.retries:
+            yield from _round(job)
         _stop_if_dead(job)
     finally:
         job.stopped.set()
+        job.box.close()
 
 
-def _round(job: _Job, requests: Iterable[Request]) -> Generator[tuple[Request, Any], None, list[Request]]:
-    """Ask each request once; yield what settled, return the requests to ask again."""
-    out: queue.Queue[_Event] = queue.Queue(maxsize=_QUEUE)
-    threading.Thread(
-        target=_work, args=(job, _owed(job, requests, out), out), daemon=True, name=f"ask-{job.stage}"
-    ).start()
-    retries: list[Request] = []
-    while True:
-        events, last = _gather(out)
-        for event in events:
-            if isinstance(event, _Served):
-                yield _serve(job, event)
-        answered = [event for event in events if isinstance(event, _Answered)]
-        if answered:
-            yield from _settle(job, answered, retries)
-        if isinstance(last, _Ended):
-            if last.error is not None:
-                raise last.error
-            yield from _settle(job, _unanswered(job), retries)
-            return retries
+def _round(job: _Job) -> Generator[tuple[Request, Any], None, None]:
+    """Have the engine answer what there is to ask; yield what settles. What is to be asked again may be left over."""
+    job.taken = 0
+    thread = threading.Thread(target=_work, args=(job,), daemon=True, name=f"ask-{job.stage}")
+    thread.start()
+    try:
+        while True:
+            events = job.box.take()
+            served = [event for event in events if isinstance(event, _Served)]
+            if served:
+                yield from _serve(job, served)
+            answered = [event for event in events if isinstance(event, _Answered)]
+            if answered:
+                yield from _settle(job, answered)
+            last = events[-1]
+            if isinstance(last, _Ended):
+                if last.error is not None:
+                    raise last.error
+                break
+    except BaseException:
+        job.stopped.set()
+        job.box.close()
+        thread.join(_GRACE_SECONDS)
+        raise
+    yield from _settle(job, _unanswered(job))
+    if not job.taken and not job.exhausted:
+        raise EngineError(
+            f"{job.engine.name} ended before it had taken a request",
+            hint="this is a bug of the engine: tell its makers",
+        )
 
 
 def _unanswered(job: _Job) -> list[_Answered]:
     """Return a failed call for each request that an engine took and never answered."""
     silent = Reply(text="", model=job.engine.model, finish="error", error="the engine ended without an answer")
-    return [_Answered(key, silent) for key in job.waiting]
+    return [_Answered(key, silent) for key, entry in job.open.items() if entry.asked]
 
 
 @dataclass(slots=True)
@@ -142,103 +171,147 @@ class _Ended:
 _Event = _Served | _Answered | _Ended
 
 
-def _owed(job: _Job, requests: Iterable[Request], out: queue.Queue[_Event]) -> Iterator[Request]:
-    """Pick out of a stream of requests those that the engine still has to answer; runs in the engine's thread."""
-    for request in requests:
-        if job.stopped.is_set():
-            return
-        tried = job.attempted.get(request.key, 0)
-        with job.lock:
-            row = job.accepted.get(request.key)
-            twin = job.waiting.get(request.key)
-            if row is None and twin is not None:
-                twin.append(request)
-                continue
-            owed = row is None and tried < job.limit(request.key)
-            if owed:
-                request = replace(request, attempt=max(tried, request.attempt))
-                job.waiting[request.key] = [request]
-        if owed:
+# -- in the engine's thread -------------------------------------------------------------------------------------------
+
+
+def _owed(job: _Job) -> Iterator[Request]:
+    """Give the engine what is to be asked again, then what is new and not answered yet."""
+    while not job.stopped.is_set():
+        if job.retries:
+            request = job.retries.popleft()
+            job.open[request.key].asked = True
+            job.taken += 1
             yield request
-        else:
-            out.put(_Served(request, row, gave_up=tried))
+            continue
+        fresh = next(job.fresh, None)
+        if fresh is None:
+            job.exhausted = True
+            if job.retries:
+                continue
+            return
+        job.taken += 1
+        owed = _open(job, fresh)
+        if owed is not None:
+            yield owed
 
 
-def _work(job: _Job, source: Iterator[Request], out: queue.Queue[_Event]) -> None:
+def _open(job: _Job, request: Request) -> Request | None:
+    """Enter a new request among the open ones and return it, or see to it that it is answered otherwise."""
+    number = int(request.key, 16)
+    tried = job.attempted.get(number, 0)
+    with job.lock:
+        row = job.accepted.get(number)
+        twin = job.open.get(request.key)
+        if row is None and twin is not None:
+            twin.requests.append(request)
+            return None
+        if row is None and number not in job.gave_up and tried < job.limit(request.key):
+            request = _at_attempt(request, max(tried, request.attempt))
+            job.open[request.key] = _Open([request], asked=True)
+            return request
+    job.box.put(
+        _Served(request, row, gave_up=job.gave_up.get(number, tried)), weight=1, enough=GROUP_CALLS * GROUP_SHARE
+    )
+    return None
+
+
+def _at_attempt(request: Request, attempt: int) -> Request:
+    """Return a request at another attempt; its key, which does not change, is not computed again."""
+    if attempt == request.attempt:
+        return request
+    changed = replace(request, attempt=attempt)
+    changed.__dict__["key"] = request.key
+    return changed
+
+
+def _work(job: _Job) -> None:
     try:
-        for key, reply in job.engine.generate(source):
-            out.put(_Answered(key, reply))
-            if job.stopped.is_set():
-                break
-    except BaseException as error:  # noqa: BLE001 - handed to the thread that can report it
-        out.put(_Ended(error))
-    else:
-        out.put(_Ended())
-
-
-def _gather(out: queue.Queue[_Event]) -> tuple[list[_Event], _Event]:
-    """Wait for one event, then take what comes within a few tens of milliseconds."""
-    events = [out.get()]
-    until = monotonic() + GROUP_SECONDS
-    while len(events) < GROUP_CALLS and not isinstance(events[-1], _Ended):
+        replies = job.engine.generate(_owed(job))
         try:
-            events.append(out.get(timeout=max(0.0, until - monotonic())))
-        except queue.Empty:
+            _pass_on(job, replies)
+        finally:
+            if isinstance(replies, Generator):  # what it holds open is put away when it is left early
+                replies.close()
+    except BaseException as error:  # noqa: BLE001 - handed to the thread that can report it
+        job.box.put(_Ended(error))
+    else:
+        job.box.put(_Ended())
+
+
+def _pass_on(job: _Job, replies: Iterator[tuple[str, Reply]]) -> None:
+    for key, reply in replies:
+        enough = min(GROUP_CALLS, len(job.open) // GROUP_SHARE)
+        if not job.box.put(_Answered(key, reply), weight=GROUP_SHARE, enough=enough * GROUP_SHARE):
             break
-    return events, events[-1]
 
 
-def _serve(job: _Job, event: _Served) -> tuple[Request, Any]:
+# -- in the caller's thread -------------------------------------------------------------------------------------------
+
+
+def _serve(job: _Job, served: list[_Served]) -> Iterator[tuple[Request, Any]]:
     progress = job.progress
-    progress.settled += 1
-    progress.served += 1
-    if event.row is None:
-        progress.failed += 1
-        job.on_progress(progress)
-        return event.request, _failure(job, event.request, "failed in an earlier run", "", event.gave_up)
-    result, problem = _judge(job, event.request, job.journal.reply(event.row))
-    if problem is not None:
-        raise StudyError(
-            f"a reply that was accepted earlier no longer passes ({event.request.label}: {problem})",
-            hint="use the version of cityfolk that manifest.json names, or start a new folder",
-        )
+    for event in served:
+        progress.settled += 1
+        progress.served += 1
+        if event.row is None:
+            progress.failed += 1
+            yield event.request, _failure(job, event.request, "failed when it was asked before", "", event.gave_up)
+            continue
+        result, problem = _judge(job, event.request, job.journal.reply(event.row))
+        if problem is not None:
+            raise StudyError(
+                f"a reply that was accepted earlier no longer passes ({event.request.label}: {problem})",
+                hint="use the version of cityfolk that manifest.json names, or start a new folder",
+            )
+        yield event.request, result
     job.on_progress(progress)
-    return event.request, result
 
 
-def _settle(job: _Job, answered: list[_Answered], retries: list[Request]) -> list[tuple[Request, Any]]:
-    """Validate replies, commit them together, then sort them into results, failures and retries."""
+def _settle(job: _Job, answered: list[_Answered]) -> list[tuple[Request, Any]]:
+    """Validate replies, commit them together, then sort them into results, failures and what to ask again."""
     judged, seen = [], set()
     for event in answered:
-        if event.key not in job.waiting or event.key in seen:
+        entry = job.open.get(event.key)
+        if entry is None or not entry.asked or event.key in seen:
             raise EngineError(
                 f"{job.engine.name} answered a request that is not open ({event.key})",
                 hint="an engine answers each request once; this is a bug of the engine",
             )
         seen.add(event.key)
-        request = job.waiting[event.key][0]
+        request = entry.requests[0]
         result, problem = _judge(job, request, event.reply)
         judged.append((Call(job.stage, job.engine.name, request, event.reply, problem), result))
     rows = job.journal.append(call for call, _ in judged)
     settled: list[tuple[Request, Any]] = []
     for (call, result), row in zip(judged, rows, strict=True):
         _count(job, call)
-        with job.lock:
-            asked = job.waiting.pop(call.request.key)
-            if call.problem is None:
-                job.accepted[call.request.key] = row
-        next_attempt = call.request.attempt + 1
-        if call.problem is None:
-            settled += [(request, result) for request in asked]
-        elif next_attempt < job.limit(call.request.key):
-            retries += [replace(request, attempt=next_attempt) for request in asked]
-        else:
-            settled += [(r, _failure(job, r, call.problem, call.reply.text, next_attempt)) for r in asked]
+        settled += _close(job, call, result, row)
     job.progress.settled += len(settled)
     job.progress.failed += sum(isinstance(result, Failure) for _, result in settled)
-    job.on_progress(job.progress)
+    if judged:
+        job.on_progress(job.progress)
     _stop_if_hopeless(job)
     return settled
+
+
+def _close(job: _Job, call: Call, result: Any, row: int) -> list[tuple[Request, Any]]:
+    """Take an answered request from the open ones, or put it among those to ask again."""
+    key, next_attempt = call.request.key, call.request.attempt + 1
+    with job.lock:
+        entry = job.open[key]
+        if call.problem is not None and next_attempt < job.limit(key):
+            entry.asked = False
+            entry.requests[0] = _at_attempt(call.request, next_attempt)
+            job.retries.append(entry.requests[0])
+            return []
+        del job.open[key]
+        if call.problem is None:
+            job.accepted[int(key, 16)] = row
+        else:
+            job.gave_up[int(key, 16)] = next_attempt
+    if call.problem is None:
+        return [(request, result) for request in entry.requests]
+    return [(r, _failure(job, r, call.problem, call.reply.text, next_attempt)) for r in entry.requests]
 
 
 def _judge(job: _Job, request: Request, reply: Reply) -> tuple[Any, str | None]:

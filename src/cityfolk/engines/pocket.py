@@ -5,43 +5,78 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from threadpoolctl import threadpool_limits
 
-from cityfolk.pocket.arrays import load_weights, revision, weights_folder
+from cityfolk.engines.spec import parse_spec
+from cityfolk.errors import DataError, EngineError
+from cityfolk.pocket.adapters import adapter_revision
+from cityfolk.pocket.arrays import Weights, load_weights, revision, weights_folder
 from cityfolk.pocket.serving import Server
 from cityfolk.pocket.tokenizer import PocketTokenizer
 from cityfolk.types import Reply, Request
 
-SLOTS = 32
+_ADAPTERS_KEPT = 8
 
 
 class PocketEngine:
-    """Answers with the embedded model; `rest` names a folder of weights other than the package's own."""
+    """Answers with the embedded model; `rest` is [FOLDER][+ADAPTER].
+
+    FOLDER holds weights other than the package's own. ADAPTER is the folder of a LoRA adapter in PEFT's layout; it
+    answers every request that names none itself. `Request.adapter` names another by its folder. `slots` is how many
+    requests are worked on at once (32 a core by default) and `workers` how many threads do it: neither changes a reply.
+    """
 
     name = "pocket"
+    scores_tokens = True  # a ScoredRequest is answered with a ScoredReply
 
-    def __init__(self, rest: str = "", *, slots: int = SLOTS) -> None:
-        self.folder = Path(rest) if rest else weights_folder()
-        self.slots = slots
+    def __init__(self, rest: str = "", *, slots: int | None = None, workers: int | None = None) -> None:
+        spec = parse_spec(rest, known=(), remote=False)
+        self.folder = Path(spec.model) if spec.model else weights_folder()
+        self.adapter = spec.adapter
+        self._slots, self._workers = slots, workers
+        self._merged: dict[str, Weights] = {}
+        self._lock = Lock()
 
     @cached_property
     def model(self) -> str:
-        """The model and its revision: the first 12 hex digits of the SHA-256 of its weights."""
-        return f"pocket-1@{revision(self.folder)}"
+        """The model and its revision: the first 12 hex digits of the SHA-256 of its weights (and of the adapter's)."""
+        name = f"pocket-1@{revision(self.folder)}"
+        if not self.adapter:
+            return name
+        try:
+            return f"{name}+{Path(self.adapter).name}@{adapter_revision(Path(self.adapter))}"
+        except DataError as missing:
+            raise EngineError(str(missing), hint=missing.hint) from missing
 
     @cached_property
     def _server(self) -> Server:
-        weights, tokenizer = load_weights(self.folder), PocketTokenizer.load(self.folder)
-        return Server(weights, tokenizer, f"pocket-1@{weights.revision}", slots=self.slots)
+        tokenizer = PocketTokenizer.load(self.folder)
+        return Server(self._weights, tokenizer, self.model, slots=self._slots, workers=self._workers)
+
+    def _weights(self, adapter: str) -> Weights:
+        """Return the weights with an adapter merged in; each is merged once while it is in use."""
+        name = adapter or self.adapter
+        with self._lock:
+            if name not in self._merged:
+                merged = load_weights(self.folder, Path(name) if name else None)
+                for old in list(self._merged)[: max(0, len(self._merged) - _ADAPTERS_KEPT + 1)]:
+                    del self._merged[old]
+                self._merged[name] = merged
+            return self._merged[name]
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[str, Reply]]:
         """Answer requests as slots become free; a reply depends on its request alone."""
-        # Products this small lose more to threads that wait for one another than they gain by a second core.
+        try:
+            self._weights("")
+        except DataError as damage:
+            raise EngineError(str(damage), hint=damage.hint) from damage
+        # Each thread multiplies alone: products this small lose more to threads that wait for one another.
         with threadpool_limits(limits=1, user_api="blas"):
             yield from self._server.generate(requests)
 
 
 def make(rest: str) -> PocketEngine:
-    """Make the engine for the name "pocket" or "pocket:FOLDER"."""
+    """Make the engine for the name "pocket", "pocket:FOLDER" or "pocket+ADAPTER"."""
     return PocketEngine(rest)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -133,13 +133,25 @@ def _columns(profiles: pl.DataFrame) -> list[str]:
 
 
 def expressed_findings(profiles: pl.DataFrame, people: pl.DataFrame, columns: Sequence[str] = ()) -> list[Finding]:
-    """Say how well the written text alone tells who is low and who is high in each trait.
+    """Say how well the written text alone tells who is low and who is high in each trait, an engine at a time.
 
     `profiles` has person_id and columns of text, `people` has person_id and the five percentiles (with overrides, where
     traits were set by hand). For each trait: the AUC of telling those below the 20th percentile from those above the
     80th with a 90% bootstrap interval, the same by the fields that do not describe the personality itself (a model may
-    copy there the adjectives that its prompt gives), and Spearman's correlation over everybody.
+    copy there the adjectives that its prompt gives), and Spearman's correlation over everybody. With several engines
+    (column `engine`) the engine's name follows the id: `text.expressed.auc.openness@pocket`.
     """
+    engines = profiles["engine"].unique().sort().to_list() if "engine" in profiles.columns else []
+    if len(engines) < 2:
+        return _expressed(profiles, people, columns)
+    return [
+        replace(finding, id=f"{finding.id}@{engine}", title=f"{finding.title} ({engine})")
+        for engine in engines
+        for finding in _expressed(profiles.filter(pl.col("engine") == engine), people, columns)
+    ]
+
+
+def _expressed(profiles: pl.DataFrame, people: pl.DataFrame, columns: Sequence[str]) -> list[Finding]:
     joined = profiles.join(people.select("person_id", *TRAITS), on="person_id", how="inner", maintain_order="left")
     written = joined.drop(TRAITS)
     chosen = list(columns) or _columns(written)

@@ -38,6 +38,20 @@ def text_findings(profiles: pl.DataFrame, *, failures: Mapping[str, int] | None 
     return findings
 
 
+def valid_finding(profiles: pl.DataFrame, lost: Mapping[str, int]) -> list[Finding]:
+    """Return the share of records that could be read, a source each; `lost`: by source, how many could not."""
+    sources = sorted({*profiles["engine"].unique(), *(name for name, count in lost.items() if count)})
+    counts = [(source, profiles.filter(pl.col("engine") == source).height) for source in sources]
+    title = "Profiles that could be read, of those in the file"
+    return [
+        _named(
+            _share("text.valid", title, n, n + lost.get(source, 0), VALID_SHARE),
+            f"@{source}" if len(sources) > 1 else "",
+        )
+        for source, n in counts
+    ]
+
+
 def _named(finding: Finding, suffix: str) -> Finding:
     if not suffix:
         return finding

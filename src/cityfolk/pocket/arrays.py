@@ -15,9 +15,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from cityfolk.errors import EngineError
+from cityfolk.pocket.adapters import adapter_revision, merge
 
 # Every array of this room is float32; numpy's stubs lose that in arithmetic.
 Array = NDArray[Any]
+_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +58,45 @@ def weights_folder() -> Path:
 
 def revision(folder: Path) -> str:
     """Return the first 12 hex digits of the SHA-256 of the weights file."""
-    return hashlib.sha256(_read(folder)).hexdigest()[:12]
+    return _digest(_read(folder))
 
 
-def load_weights(folder: Path) -> Weights:
-    """Read config.json and model.safetensors from a folder; EngineError when they are missing or damaged."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """The files of a model as they are: config.json, and the tensors by name in the type they are kept in."""
+
+    config: dict[str, Any]
+    tensors: dict[str, NDArray[Any]]
+    revision: str
+
+
+def read_raw(folder: Path, adapter: Path | None = None) -> Raw:
+    """Read config.json and model.safetensors from a folder, with a LoRA adapter merged in if one is given.
+
+    What an adapter is merged into is float32. EngineError when the weights are missing or damaged, DataError when the
+    adapter does not fit them.
+    """
     data = _read(folder)
+    name = _digest(data)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        raw = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in load(data).items()}
-        layers = tuple(_layer(raw, number) for number in range(config["num_hidden_layers"]))
-        embedding = raw["model.embed_tokens.weight"]
+        tensors = load(data)
+    except (ValueError, OSError, SafetensorError) as damage:
+        raise _damaged(folder, damage) from damage
+    if adapter is not None:
+        tensors = {key: value.astype(np.float32) for key, value in tensors.items()}
+        merge(tensors, adapter)
+        name += f"+{adapter_revision(adapter)}"
+    return Raw(config=config, tensors=tensors, revision=name)
+
+
+def load_weights(folder: Path, adapter: Path | None = None) -> Weights:
+    """Return the weights in a folder, with an adapter merged in if one is given; errors as `read_raw`."""
+    raw = read_raw(folder, adapter)
+    config = raw.config
+    tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in raw.tensors.items()}
+    try:
+        embedding = tensors["model.embed_tokens.weight"]
         return Weights(
             heads=config["num_attention_heads"],
             kv_heads=config["num_key_value_heads"],
@@ -76,17 +106,25 @@ def load_weights(folder: Path) -> Weights:
             theta=config["rope_theta"],
             embedding=embedding,
             unembedding=np.ascontiguousarray(embedding.T),
-            norm=raw["model.norm.weight"],
-            layers=layers,
-            revision=hashlib.sha256(data).hexdigest()[:12],
+            norm=tensors["model.norm.weight"],
+            layers=tuple(_layer(tensors, number) for number in range(config["num_hidden_layers"])),
+            revision=raw.revision,
         )
-    except (KeyError, ValueError, OSError, SafetensorError) as damage:
-        raise EngineError(f"the weights in {folder} cannot be read: {damage}", hint="reinstall cityfolk") from damage
+    except KeyError as damage:
+        raise _damaged(folder, damage) from damage
+
+
+def _damaged(folder: Path, damage: Exception) -> EngineError:
+    return EngineError(f"the weights in {folder} cannot be read: {damage}", hint="reinstall cityfolk")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _read(folder: Path) -> bytes:
     try:
-        return (folder / "model.safetensors").read_bytes()
+        return (folder / _FILE).read_bytes()
     except OSError as missing:
         raise EngineError(f"there are no weights in {folder}", hint="reinstall cityfolk") from missing
 

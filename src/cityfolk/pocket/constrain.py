@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,18 @@ class Constrainer:
         self._tokenizer = LLTokenizer(tokenizer.text, eos_token=tokenizer.end)
         self.words = (tokenizer.size + 31) // 32
         self._compiled: dict[str, LLMatcher] = {}
+        self._lock = Lock()
+
+    def spell(self, token: int) -> bytes:
+        """Return the bytes of a token."""
+        return bytes(self._tokenizer.decode_bytes([token]))
 
     def matcher(self, schema: str) -> Matcher:
         """Return a fresh matcher for a JSON schema; DataError when llguidance can't compile it."""
+        with self._lock:
+            return Matcher(self._compile(schema).deep_copy())
+
+    def _compile(self, schema: str) -> LLMatcher:
         if schema not in self._compiled:
             try:
                 grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_COMPACT)
@@ -56,7 +66,7 @@ class Constrainer:
                     hint="use objects, arrays, strings, integers and enums",
                 )
             self._compiled[schema] = compiled
-        return Matcher(self._compiled[schema].deep_copy())
+        return self._compiled[schema]
 
 
 def allowed(words: NDArray[np.int32], size: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from cityfolk import rng
 from cityfolk.pocket.arrays import Array
 
 TAIL = 0.1
+_LOG_TAIL = float(np.log(TAIL))
 
 
 def uniforms(seed: int, count: int) -> NDArray[np.float64]:
@@ -22,11 +23,13 @@ def choose(logits: Array, allowed: NDArray[np.bool_], u: float, temperature: flo
     Temperature 0 takes the likeliest. `top_p` keeps the smallest set of tokens whose probability reaches it. Tokens
     less than a tenth as likely as the likeliest are never drawn: in a model this small they are slips of the pen.
     """
-    options = np.flatnonzero(allowed)
-    values = logits[options].astype(np.float64)
-    if temperature == 0 or len(options) == 1:
-        return int(options[int(values.argmax())])
-    weights = np.exp((values - values.max()) / temperature)
+    values = np.where(allowed, logits, -np.inf)
+    best = int(values.argmax())
+    if temperature == 0:
+        return best
+    # Only what may pass TAIL is looked at; the margin is for the rounding of float32.
+    options = np.flatnonzero(values >= float(values[best]) + temperature * _LOG_TAIL - 1e-3)
+    weights = np.exp((values[options].astype(np.float64) - float(values[best])) / temperature)
     weights[weights < TAIL] = 0.0
     if top_p < 1:
         weights = _nucleus(weights, top_p)

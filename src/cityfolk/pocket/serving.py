@@ -1,175 +1,163 @@
-"""Many requests at once: each takes a slot, every pass gives each slot a token, a finished reply frees its slot."""
+"""Many requests at once: a thread for each core, each with its own batch of conversations.
+
+numpy lets go of the interpreter while it multiplies, so two threads use two cores. Requests are taken from their
+source in the thread that called, one for every slot that is free, and go to the batch that has least to do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from time import monotonic
+import os
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, Thread
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cityfolk.errors import CityfolkError, DataError
-from cityfolk.pocket.arrays import Array, Weights
-from cityfolk.pocket.constrain import Constrainer, Matcher, allowed, free_mask
-from cityfolk.pocket.decoder import Decoder
-from cityfolk.pocket.sampling import choose, log_softmax, uniforms
+from cityfolk.pocket.arrays import Weights
+from cityfolk.pocket.batch import Batch, Model
+from cityfolk.pocket.constrain import Constrainer
+from cityfolk.pocket.decoder import ROWS
 from cityfolk.pocket.tokenizer import PocketTokenizer
-from cityfolk.types import Finish, Reply, Request
+from cityfolk.types import Reply, Request
 
-_HEADS_KEPT = 8
+MOST_WORKERS = 4
+_GLANCE = 0.005  # seconds between looks at a source that was not ready
 
 
-@dataclass(slots=True)
-class _Job:
-    request: Request
-    slot: int
-    prompt: int
-    limit: int
-    matcher: Matcher | None
-    draws: NDArray[np.float64]
-    begun: float
-    written: list[int] = field(default_factory=list)
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Server:
-    """Answers requests with a model; the same request gets the same reply, whoever is answered beside it."""
+    """Answers requests with a model; the same request gets the same reply, whoever is answered beside it.
 
-    def __init__(self, weights: Weights, tokenizer: PocketTokenizer, model: str, *, slots: int = 32) -> None:
-        self.tokenizer, self.model, self.slots = tokenizer, model, slots
-        self._decoder = Decoder(weights, slots)
-        self._positions = weights.positions
-        self._constrainer = Constrainer(tokenizer)
-        self._free = free_mask(tokenizer.size, [t for t in tokenizer.special if t != tokenizer.end])
-        self._heads: dict[tuple[int, ...], tuple[Array, Array]] = {}
+    `weights` returns the weights for the name of an adapter ("" for none). `slots` is how many requests are worked on
+    at once, shared out among `workers` threads; neither changes a reply.
+    """
+
+    def __init__(
+        self,
+        weights: Callable[[str], Weights],
+        tokenizer: PocketTokenizer,
+        model: str,
+        *,
+        slots: int | None = None,
+        workers: int | None = None,
+    ) -> None:
+        workers = workers or min(cores(), MOST_WORKERS)
+        self.slots = slots or workers * ROWS
+        self._shares = _shares(self.slots, workers)
+        self._model = Model(name=model, tokenizer=tokenizer, constrainer=Constrainer(tokenizer), weights=weights)
+        self._idle: list[Batch] = []
+        self._lock = Lock()
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[str, Reply]]:
-        """Yield (key, reply) as each finishes; a request is taken only when a slot is free for it."""
-        source, jobs = iter(requests), dict[int, _Job]()
-        logits = np.zeros((self.slots, self.tokenizer.size), dtype=np.float32)
+        """Yield (key, reply) as each finishes; a request is taken only when a slot is free for it.
+
+        A source with a method `ready` (see `engines.feed`) is not waited for while there is work in hand.
+        """
+        source, ready = iter(requests), getattr(requests, "ready", None)
+        results: SimpleQueue[_Result] = SimpleQueue()
+        crew = [_Worker(self._batch(slots), results) for slots in self._shares]
         more = True
-        while more or jobs:
-            while more and len(jobs) < self.slots:
-                request = next(source, None)
-                if request is None:
-                    more = False
-                    break
-                slot = next(n for n in range(self.slots) if n not in jobs)
-                done = self._admit(request, slot, jobs, logits)
-                if done is not None:
-                    yield request.key, done
-            yield from self._advance(jobs, logits)
-
-    def _admit(self, request: Request, slot: int, jobs: dict[int, _Job], logits: Array) -> Reply | None:
-        """Compute a request's prompt in a slot; return the reply if there is nothing left to write."""
-        begun = monotonic()
         try:
-            head, rest = self.tokenizer.chat(request.messages)
-            count = len(head) + len(rest)
-            if count >= self._positions:
-                raise DataError(f"the prompt has {count} tokens and the model reads {self._positions}")
-            matcher = self._constrainer.matcher(request.schema) if request.schema is not None else None
-            self._place_head(slot, head)
-            last = self._decoder.prefill(slot, rest, len(head))[-1]
-            if request.choices:
-                return self._choose(request, slot, count, last, begun)
-        except CityfolkError as problem:
-            return Reply(text="", model=self.model, finish="error", error=str(problem), seconds=monotonic() - begun)
-        logits[slot] = last
-        limit = min(request.sampling.max_tokens, self._positions - count)
-        jobs[slot] = _Job(request, slot, count, limit, matcher, uniforms(request.seed, limit), begun)
-        return None
+            while more or any(worker.load for worker in crew):
+                while more and (worker := min(crew, key=_Worker.fullness)).fullness() < 1:
+                    if ready is not None and any(w.load for w in crew) and not ready():
+                        break
+                    request = next(source, None)
+                    if request is None:
+                        more = False
+                    else:
+                        worker.give(request)
+                if not any(worker.load for worker in crew):
+                    continue
+                try:
+                    done = results.get(timeout=_GLANCE if more and ready is not None else None)
+                except Empty:
+                    continue
+                yield _take(done)
+        finally:
+            for worker in crew:
+                worker.stop()
+            for worker in crew:
+                worker.join()
+                self._idle.append(worker.batch)
 
-    def _place_head(self, slot: int, head: list[int]) -> None:
-        """Put the keys and values of the leading system message in a slot, computed once for each message."""
-        name = tuple(head)
-        if name not in self._heads:
-            self._decoder.prefill(slot, head)
-            if len(self._heads) >= _HEADS_KEPT:
-                self._heads.pop(next(iter(self._heads)))
-            self._heads[name] = self._decoder.save(slot, len(head))
-        else:
-            self._decoder.restore(slot, self._heads[name])
+    def _batch(self, slots: int) -> Batch:
+        """Return a batch that nobody uses; two streams at once have batches of their own."""
+        with self._lock:
+            for place, batch in enumerate(self._idle):
+                if batch.slots == slots:
+                    return self._idle.pop(place)
+        return Batch(self._model, slots)
 
-    def _choose(self, request: Request, slot: int, count: int, last: Array, begun: float) -> Reply:
-        """Return a reply that is one of the choices, with the log-probability of each, normalized over them."""
-        scores, written = [], 0
-        for choice in request.choices:
-            tokens = [*self.tokenizer.encode(choice), self.tokenizer.end]
-            if count + len(tokens) > self._positions:
-                raise DataError(f"the prompt and the choice {choice[:40]!r} exceed {self._positions} tokens")
-            after = self._decoder.prefill(slot, tokens[:-1], count, wanted=len(tokens) - 1)
-            steps = log_softmax(np.concatenate((last[None], after)))
-            scores.append(float(steps[np.arange(len(tokens)), tokens].sum()))
-            written += len(tokens)
-        logprobs = log_softmax(np.array(scores, dtype=np.float64).astype(np.float32))
-        sampling = request.sampling
-        pick = choose(
-            logprobs.astype(np.float32),
-            np.ones(len(scores), dtype=bool),
-            float(uniforms(request.seed, 1)[0]),
-            sampling.temperature,
-            sampling.top_p,
-        )
-        return Reply(
-            text=request.choices[pick],
-            model=self.model,
-            prompt_tokens=count,
-            completion_tokens=written,
-            seconds=monotonic() - begun,
-            logprobs=tuple(float(value) for value in logprobs),
-        )
 
-    def _advance(self, jobs: dict[int, _Job], logits: Array) -> Iterator[tuple[str, Reply]]:
-        """Write one token in every busy slot, give back what is finished, and compute the next logits."""
-        if not jobs:
-            return
-        masks = self._masks(jobs)
-        for slot, job in list(jobs.items()):
+_Result = tuple["_Worker", str, Reply] | BaseException
+
+
+def _shares(slots: int, workers: int) -> list[int]:
+    """Share slots out, as evenly as it goes, among at least as many batches as they need."""
+    count = max(min(workers, slots), -(-slots // ROWS))
+    return [slots // count + (n < slots % count) for n in range(count)]
+
+
+def _take(result: _Result) -> tuple[str, Reply]:
+    if isinstance(result, BaseException):
+        raise result
+    worker, key, reply = result
+    worker.load -= 1
+    return key, reply
+
+
+class _Worker:
+    """A thread that works on one batch; `load` counts what it was given and has not been taken back."""
+
+    def __init__(self, batch: Batch, results: SimpleQueue[_Result]) -> None:
+        self.batch, self.load = batch, 0
+        self._results = results
+        self._inbox: SimpleQueue[Request | None] = SimpleQueue()
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="pocket", daemon=True)
+        self._thread.start()
+
+    def fullness(self) -> float:
+        """Return the share of slots that are taken."""
+        return self.load / self.batch.slots
+
+    def give(self, request: Request) -> None:
+        """Hand over a request; there must be a free slot."""
+        self.load += 1
+        self._inbox.put(request)
+
+    def stop(self) -> None:
+        """Have the thread end after the pass that it is in; what is unfinished is dropped."""
+        self._stopped.set()
+        self._inbox.put(None)
+
+    def join(self) -> None:
+        """Wait for the thread to end."""
+        self._thread.join()
+        self.batch.jobs.clear()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                self._admit()
+                if self.batch.jobs:
+                    for key, reply in self.batch.advance():
+                        self._results.put((self, key, reply))
+        except BaseException as problem:  # noqa: BLE001 - it is raised again where the replies are taken
+            self._results.put(problem)
+
+    def _admit(self) -> None:
+        """Take what was handed over; wait for it when there is nothing else to do."""
+        while not self._stopped.is_set():
             try:
-                finish = self._write(job, logits[slot], masks[slot])
-            except CityfolkError as problem:
-                yield self._reply(jobs.pop(slot), "error", str(problem))
-                continue
-            if finish is not None:
-                yield self._reply(jobs.pop(slot), finish)
-        tokens = np.zeros(self.slots, dtype=np.intp)
-        positions = np.zeros(self.slots, dtype=np.intp)
-        for slot, job in jobs.items():
-            tokens[slot], positions[slot] = job.written[-1], job.prompt + len(job.written) - 1
-        if jobs:
-            logits[:] = self._decoder.step(tokens, positions)
-
-    def _masks(self, jobs: dict[int, _Job]) -> NDArray[np.bool_]:
-        words = np.zeros((self.slots, self._constrainer.words), dtype=np.int32)
-        for slot, job in jobs.items():
-            if job.matcher is None:
-                words[slot] = self._free
-            else:
-                job.matcher.mask_into(words[slot])
-        return allowed(words, self.tokenizer.size)
-
-    def _write(self, job: _Job, logits: Array, mask: NDArray[np.bool_]) -> Finish | None:
-        """Choose a job's next token; return how the reply ended if it did."""
-        sampling = job.request.sampling
-        draw = float(job.draws[len(job.written)])
-        token = choose(logits, mask, draw, sampling.temperature, sampling.top_p)
-        job.written.append(token)
-        ended = token == self.tokenizer.end
-        if job.matcher is not None and not ended:
-            ended = job.matcher.accept(token)
-        if ended:
-            return "stop"
-        return "length" if len(job.written) >= job.limit else None
-
-    def _reply(self, job: _Job, finish: Finish, error: str = "") -> tuple[str, Reply]:
-        reply = Reply(
-            text=self.tokenizer.decode(job.written),
-            model=self.model,
-            finish=finish,
-            prompt_tokens=job.prompt,
-            completion_tokens=len(job.written),
-            seconds=monotonic() - job.begun,
-            error=error,
-        )
-        return job.request.key, reply
+                request = self._inbox.get(block=not self.batch.jobs)
+            except Empty:
+                return
+            if request is None:
+                return
+            reply = self.batch.admit(request)
+            if reply is not None:
+                self._results.put((self, request.key, reply))

@@ -9,20 +9,11 @@ from dataclasses import replace
 from functools import cache
 
 from cityfolk.personality.words import describe
+from cityfolk.profiles.guidance import PROFILE, REFLECTIONS, SHORT_PROFILE, SHORT_REFLECTIONS, Form
 from cityfolk.profiles.schema import ReflectionsText
 from cityfolk.types import BigFive, Citizen, Household, Message, Person, content_key
 
-GUIDANCE = (
-    "You write the life of one resident of a city, as JSON with the keys of the schema, two sentences a text field at "
-    "most, three items a list. Keep every fact given: age, sex, origin, household, education, work, income. Never "
-    "invent numbers. Show each trait at its level in what the person does, likes and avoids; a trait that is average "
-    "stays in the background. Write about the person by first name or pronoun, plainly and concretely."
-)
-REFLECTION_GUIDANCE = (
-    "You think about one resident of a city before their life is written, as JSON with the keys of the schema, two "
-    "sentences a field at most: who they are, what drives them, how their life came to be, where they contradict "
-    "themselves, and whether it all fits the facts. Keep every fact given. Never invent numbers."
-)
+GUIDANCE, REFLECTION_GUIDANCE = SHORT_PROFILE, SHORT_REFLECTIONS
 _TAKES_THE = (
     "US ",
     "Philippines",
@@ -43,40 +34,48 @@ _QUARTERS = {
     "other": "group quarters",
 }
 UNKNOWN = "not known"
-PROMPT_NAME = {"brief": "profile/1", "full": "profile-full/1", "reflections": "reflections/1"}
+PROMPT_NAME = {"brief": "profile", "full": "profile-full", "reflections": "reflections"}
+_VERSION: dict[Form, str] = {"short": "1", "full": "2"}
 
 
-def profile_messages(citizen: Citizen, reflections: ReflectionsText | None = None) -> tuple[Message, ...]:
+def prompt_name(depth: str, form: Form = "short") -> str:
+    """Name a prompt, e.g. "profile/2": what is asked for, and the form of its guidance."""
+    return f"{PROMPT_NAME[depth]}/{_VERSION[form]}"
+
+
+def profile_messages(
+    citizen: Citizen, reflections: ReflectionsText | None = None, form: Form = "short"
+) -> tuple[Message, ...]:
     """Return the messages that ask for a profile; with reflections, they follow the facts."""
     text = citizen_text(citizen)
     if reflections is not None:
         thoughts = (f"{name.replace('_', ' ').capitalize()}: {value}" for name, value in reflections)
         text = "\n".join((text, "Reflections", *thoughts))
-    return (Message(role="system", content=GUIDANCE), Message(role="user", content=text))
+    return (Message(role="system", content=PROFILE[form]), Message(role="user", content=text))
 
 
-def reflection_messages(citizen: Citizen) -> tuple[Message, ...]:
+def reflection_messages(citizen: Citizen, form: Form = "short") -> tuple[Message, ...]:
     """Return the messages that ask for the eight reflections."""
     return (
-        Message(role="system", content=REFLECTION_GUIDANCE),
+        Message(role="system", content=REFLECTIONS[form]),
         Message(role="user", content=citizen_text(citizen)),
     )
 
 
 @cache
-def prompt_hash(depth: str) -> str:
+def prompt_hash(depth: str, form: Form = "short") -> str:
     """Name a prompt by the messages of two fixed citizens, so that a changed word changes the config."""
     asked: list[tuple[Message, ...]]
     if depth == "reflections":
-        asked = [reflection_messages(citizen) for citizen in _samples()]
+        asked = [reflection_messages(citizen, form) for citizen in _samples()]
     else:
         thoughts = (
             ReflectionsText(**dict.fromkeys(ReflectionsText.model_fields, "A fixed thought."))
             if depth == "full"
             else None
         )
-        asked = [profile_messages(citizen, thoughts) for citizen in _samples()]
-    return content_key([PROMPT_NAME[depth], [[message.content for message in one] for one in asked]])
+        asked = [profile_messages(citizen, thoughts, form) for citizen in _samples()]
+    return content_key([prompt_name(depth, form), [[message.content for message in one] for one in asked]])
 
 
 def _samples() -> tuple[Citizen, ...]:

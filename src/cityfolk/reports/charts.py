@@ -43,6 +43,8 @@ _STAND_IN = re.compile("|".join(COLOURS.values()))
 _VARIABLE = {value: f"var(--{name})" for name, value in COLOURS.items()}
 _ATTRIBUTE = re.compile(r'(?<==")[^"<>]*?\d\.\d{3,}[^"<>]*(?=")')
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+# The whole drawing is one image with one label: its parts must not claim to be images without any.
+_INNER_ROLE = re.compile(r' (?:role="graphics-[^"]*"|aria-roledescription="[^"]*")')
 _OPENING = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
 
 
@@ -114,6 +116,7 @@ def _settle(drawn: str, label: str, class_: str) -> str:
     drawn = _ATTRIBUTE.sub(
         lambda m: _LONG_NUMBER.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), m[0]), drawn
     )
+    drawn = _INNER_ROLE.sub("", drawn)
     drawn = _STAND_IN.sub(lambda m: _VARIABLE[m[0]], drawn)
     opening = _OPENING.match(drawn)
     if opening is None:

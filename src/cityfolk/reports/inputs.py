@@ -15,7 +15,8 @@ EMPTY_FINDINGS = pl.DataFrame(schema=FINDING_SCHEMA)
 
 @dataclass(frozen=True, kw_only=True)
 class ReportInputs:
-    """One study, read. `tables`, `geometry`, `names`, `notes` are the place pack's; `calls` is the journal's summary.
+    """One study, read. `tables`, `geometry`, `names`, `notes` are the place pack's; `calls` is the journal's summary,
+    `details` the marks of the evidence's pictures.
 
     `sources` says where each column of people comes from, `borrowed` from where those that are not the place's own;
     `names` is the neighbourhood of each block group. Everything but people, households and place_title may be
@@ -28,6 +29,7 @@ class ReportInputs:
     findings: pl.DataFrame = field(default_factory=lambda: EMPTY_FINDINGS)
     cohort: pl.DataFrame | None = None
     profiles: pl.DataFrame | None = None
+    details: pl.DataFrame | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
     calls: Sequence[Mapping[str, Any]] = ()
     failures: Sequence[Mapping[str, Any]] = ()

@@ -20,6 +20,7 @@ TABLE_TITLES = {
     "B25003": "owners and renters",
     "DP03": "work, commute, income",
     "P8": "race",
+    "RLS": "Religious Landscape Study",
     "S0101": "age and sex",
     "S0501": "natives and foreign-born",
     "S1201": "marital status",

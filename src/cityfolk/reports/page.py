@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 
-from cityfolk.reports import city, closing, fidelity, gallery, opening, traits, written
+from cityfolk.reports import city, closing, evidence, fidelity, gallery, opening, traits, written
+from cityfolk.reports.evidence_inputs import EMPTY_DETAILS, Shown
 from cityfolk.reports.html import Html, Node, join, page, tag
 from cityfolk.reports.inputs import ReportInputs
 
@@ -15,6 +17,7 @@ NAVIGATION = (
     ("personality", "Personality"),
     ("citizens", "Citizens"),
     ("text", "What was written"),
+    ("evidence", "The evidence"),
     ("costs", "Costs"),
     ("sources", "Sources"),
     ("findings", "All numbers"),
@@ -35,6 +38,7 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
         "personality": traits.section(inputs),
         "citizens": gallery.section(inputs),
         "text": written.section(inputs),
+        "evidence": evidence.section(shown_of(inputs)),
         "costs": closing.costs(inputs),
         "sources": closing.sources(inputs),
         "findings": closing.findings(inputs),
@@ -43,23 +47,42 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
     body = join(
         tag("a", "Skip to the content", href="#glance", class_="skip"),
         opening.hero(inputs, heading),
-        _navigation(),
-        tag("main", (tag("section", tag("div", sections[name], class_="wrap"), id=name) for name, _ in NAVIGATION)),
+        navigation(NAVIGATION),
+        tag("main", (tag("section", tag("div", part, class_="wrap"), id=name) for name, part in sections.items())),
         tag("footer", tag("div", closing.colophon(inputs), class_="wrap")),
     )
     return page(
         f"{heading}: synthetic people",
         body,
-        style=_asset("report.css"),
-        script=_asset("report.js"),
+        style=asset("report.css"),
+        script=asset("report.js"),
         without_script=".citizen:not(.shown){display:block}.roster,.pager,.tools{display:none}",
     )
 
 
-def _navigation() -> Html:
-    links = (tag("li", tag("a", text, href=f"#{name}")) for name, text in NAVIGATION)
-    return tag("nav", tag("ul", links), class_="top", aria_label="Sections")
+def shown_of(inputs: ReportInputs) -> Shown:
+    """Return what the evidence of a study is drawn from."""
+    profiles = inputs.profiles
+    sources = tuple(sorted(profiles["engine"].unique())) if profiles is not None else ()
+    weights = dict(inputs.cohort.select("person_id", "weight").iter_rows()) if inputs.cohort is not None else None
+    details = inputs.details
+    return Shown(
+        findings=inputs.findings,
+        details=details if details is not None else EMPTY_DETAILS,
+        sources=sources,
+        profiles=profiles,
+        people=inputs.people,
+        weights=weights,
+        tables=inputs.tables,
+    )
 
 
-def _asset(name: str) -> str:
+def navigation(links: Iterable[tuple[str, str]]) -> Html:
+    """Return the links to the sections of a page."""
+    items = (tag("li", tag("a", text, href=f"#{name}")) for name, text in links)
+    return tag("nav", tag("ul", items), class_="top", aria_label="Sections")
+
+
+def asset(name: str) -> str:
+    """Return a file of the page: its style or its script."""
     return files("cityfolk.reports").joinpath("assets").joinpath(name).read_text(encoding="utf-8")

@@ -84,8 +84,10 @@ def expressed_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the AUC of each trait: how well a rater tells low from high from the text alone."""
     rows = []
     for trait in TRAITS:
-        for row in findings.filter(pl.col("id") == f"text.expressed.auc.{trait}").iter_rows(named=True):
-            rows.append({**row, "trait": trait.capitalize()})
+        name = pl.col("id").str.split("@").list.first()
+        for row in findings.filter(name == f"text.expressed.auc.{trait}").iter_rows(named=True):
+            engine = row["id"].partition("@")[2]
+            rows.append({**row, "trait": trait.capitalize() + f" ({engine})" * bool(engine)})
     return [row for row in rows if row["value"] is not None]
 
 
@@ -150,10 +152,11 @@ def _auc_dots(rows: list[dict[str, Any]], aim: float | None, width: int) -> Any:
 
 def _others(findings: pl.DataFrame) -> Html | None:
     shown = {row["id"] for row in expressed_rows(findings)}
+    plain = tuple(f"text.{name}" for name in ("valid", "clear", "words", "distinct", "repeated", "expressed"))
     rows = [
         row
         for row in findings.filter(pl.col("id").str.starts_with("text.")).iter_rows(named=True)
-        if row["id"] not in shown
+        if row["id"] not in shown and row["id"].startswith(plain)
     ]
     if not rows:
         return None

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from cityfolk.errors import UsageError
+from cityfolk.evaluation.corpus import Corpus
+from cityfolk.evaluation.fairness.pairs import counterfactual_evidence
 from cityfolk.evaluation.people import evaluate_people
 from cityfolk.evaluation.personality_check import personality_findings
 from cityfolk.evaluation.rater import expressed_findings
-from cityfolk.evaluation.text_basic import text_findings
+from cityfolk.evaluation.text_basic import text_findings, valid_finding
+from cityfolk.places.pack import load_place
+from cityfolk.profiles.cohort import ADULTS, filter_conditions
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
+from cityfolk.stages.text import TextOptions, details_frame, measure_text, text_fields, youngest_of
 from cityfolk.study.folder import Study
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
@@ -25,27 +31,66 @@ HEADLINE = (
     "people.rules.broken",
     "text.clear.core",
 )
+DETAILS = "details"
 
 
-def measure(study: Study, what: Sequence[str] | None = None, *, step: Step = quiet) -> dict[str, Any]:
-    """Measure the parts of a study that are asked for (all there are, by default) and keep the findings."""
-    available: dict[str, Callable[[Study], list[Finding]]] = {"people": _people}
+def measure(
+    study: Study,
+    what: Sequence[str] | None = None,
+    *,
+    embedder: str = "lexical",
+    classifiers: Sequence[str] = (),
+    step: Step = quiet,
+) -> dict[str, Any]:
+    """Measure the parts of a study that are asked for (all there are, by default) and keep the findings.
+
+    `embedder` and `classifiers` name models on this machine for the text; without them what ships is used.
+    """
+    options = TextOptions(embedder=embedder, classifiers=tuple(classifiers))
+    available: dict[str, Callable[[], list[Finding]]] = {}
+    if not is_imported(study):
+        available["people"] = lambda: _people(study)
     if study.has("profiles"):
-        available["text"] = _text
+        available["text"] = lambda: _text(study, options, step)
     for name in what or available:
         if name not in ("people", "text"):
             raise UsageError(f"{name!r} cannot be evaluated", hint="people or text")
         if name not in available:
-            raise UsageError(f"{study.folder} has no written lives", hint=f"run `cityfolk write {study.folder}` first")
-    study.begin("evaluate", {}, free={"what": list(what or available)})
-    study.work("evaluate")
+            raise _absent(study, name)
     chosen = list(what or available)
+    free = {"what": chosen, "embedder": embedder, "classifiers": list(classifiers)}
+    study.begin("evaluate", {}, free=free)
+    study.work("evaluate")
     for done, name in enumerate(chosen):
         step("evaluate", done, len(chosen), name)
-        study.replace_findings(f"{name}.", available[name](study))
+        study.replace_findings(f"{name}.", available[name]())
     step("evaluate", len(chosen), len(chosen), "")
     study.finish("evaluate")
     return _summary(study)
+
+
+def is_imported(study: Study) -> bool:
+    """Say whether a study's profiles were written elsewhere, so that there are no tables behind its people."""
+    return "import" in study.manifest["stages"]
+
+
+def _absent(study: Study, name: str) -> UsageError:
+    if name == "people":
+        return UsageError(
+            f"the people of {study.folder} were imported: there are no tables to hold them against",
+            hint=f"run `cityfolk evaluate {study.folder} text`",
+        )
+    return UsageError(f"{study.folder} has no written lives", hint=f"run `cityfolk write {study.folder}` first")
+
+
+def corpus_of(study: Study) -> Corpus:
+    """Return a study's written lives with what is known of the people they are about, traits set by hand applied."""
+    profiles, people = study.read("profiles"), study.read("people")
+    if study.has("cohort"):
+        people = _as_asked(people, study.read("cohort"))
+    seed = 0 if is_imported(study) else study.config("people")["seed"]
+    profiles = profiles.with_columns(source=pl.col("engine").cast(pl.String))
+    return Corpus(profiles=profiles, fields=text_fields(profiles), people=people, seed=seed)
 
 
 def _people(study: Study) -> list[Finding]:
@@ -66,17 +111,43 @@ def _people(study: Study) -> list[Finding]:
     return findings + personality_findings(people)
 
 
-def _text(study: Study) -> list[Finding]:
-    profiles, people, cohort = study.read("profiles"), study.read("people"), study.read("cohort")
-    facts = study.manifest["stages"].get("write", {}).get("facts", {})
-    failures = facts.get("failed_by_engine", {})
-    return text_findings(profiles, failures=failures) + expressed_findings(profiles, _as_asked(people, cohort))
+def _text(study: Study, options: TextOptions, step: Step) -> list[Finding]:
+    profiles, corpus = study.read("profiles"), corpus_of(study)
+    if is_imported(study):
+        lost = study.manifest["stages"]["import"]["facts"]["lost_by_source"]
+        findings = valid_finding(profiles, lost)
+    else:
+        failed = study.manifest["stages"].get("write", {}).get("facts", {}).get("failed_by_engine", {})
+        findings = text_findings(profiles, failures=failed)
+        findings += expressed_findings(profiles, corpus.people) if corpus.people is not None else []
+    evidence = measure_text(corpus, replace(options, **_around(study, corpus)), step=step)
+    if study.has("counterfactuals"):
+        evidence += counterfactual_evidence(study.read("counterfactuals"), seed=corpus.seed)
+    study.write(DETAILS, details_frame(evidence.details))
+    return findings + list(evidence.findings)
+
+
+def _around(study: Study, corpus: Corpus) -> dict[str, Any]:
+    """Return what a study knows beside its texts: its place's tables, the cohort's weights, the least age."""
+    weights = study.read("cohort").select("person_id", "weight") if study.has("cohort") else None
+    if not is_imported(study):
+        asked = study.config("write")
+        # Official shares of all adults say nothing of those whom a filter or a trait chose.
+        everybody = filter_conditions(asked.get("filter", ADULTS)) == [ADULTS] and not asked.get("targets")
+        tables = place_of(study).tables if everybody else None
+        return {"tables": tables, "weights": weights, "youngest": youngest_of(corpus)}
+    place = study.config("import").get("place")
+    tables = load_place(place).tables if place else None
+    return {"tables": tables, "weights": weights, "youngest": youngest_of(corpus)}
 
 
 def _as_asked(people: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
-    """Return the cohort's people with the traits that the model was given: set by hand where the cohort says so."""
+    """Return people with the traits that the model was given: set by hand where the cohort says so.
+
+    Those who were not written stay: they are who the others live with.
+    """
     by_hand = pl.col("overrides").str.json_decode(pl.Struct(dict.fromkeys(TRAITS, pl.Float32)))
-    given = people.join(cohort.select("person_id", by_hand), on="person_id")
+    given = people.join(cohort.select("person_id", by_hand), on="person_id", how="left", maintain_order="left")
     return given.with_columns(
         pl.coalesce(pl.col("overrides").struct.field(trait), pl.col(trait)).alias(trait) for trait in TRAITS
     ).drop("overrides")

@@ -6,12 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cityfolk.engines.pocket import PocketEngine
+from cityfolk.engines.registry import load_engine
 from cityfolk.errors import UsageError
 from cityfolk.places.pack import Place
+from cityfolk.pocket.arrays import read_raw
+from cityfolk.pocket.gguf import modelfile, write_gguf
 from cityfolk.reports.export import export_geo, export_hf, export_tables
 from cityfolk.reports.inputs import ReportInputs
 from cityfolk.reports.page import build_report
 from cityfolk.reports.show import plain_text, show_document
+from cityfolk.stages.evidence import imported_page
+from cityfolk.stages.measure import is_imported
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.files import write_text
@@ -26,7 +32,9 @@ def make_report(study: Study, *, title: str = "", step: Step = quiet) -> Path:
     study.work("report")
     step("report", 0, 1, "")
     page = study.folder / PAGE
-    write_text(page, build_report(report_inputs(study), title=title))
+    write_text(
+        page, imported_page(study, title) if is_imported(study) else build_report(report_inputs(study), title=title)
+    )
     study.finish("report")
     step("report", 1, 1, "")
     return page.resolve()
@@ -43,6 +51,7 @@ def report_inputs(study: Study) -> ReportInputs:
         findings=study.findings(),
         cohort=study.read("cohort") if study.has("cohort") else None,
         profiles=study.read("profiles") if study.has("profiles") else None,
+        details=study.read("details") if study.has("details") else None,
         manifest=study.manifest,
         calls=study.journal.summary() if (study.folder / JOURNAL).exists() else (),
         failures=study.failures(),
@@ -81,3 +90,16 @@ def export_study(study: Study, to: Path, *, geo: bool = False, hf: bool = False)
     if hf:
         return export_hf(inputs, to)
     return export_tables(inputs, to)
+
+
+def export_model(engine: str, to: Path) -> list[Path]:
+    """Write the weights of the engine "pocket[:FOLDER][+ADAPTER]" under `to` as GGUF, with an Ollama Modelfile."""
+    made = load_engine(engine)
+    if not isinstance(made, PocketEngine):
+        raise UsageError(f"{engine!r} cannot be written as GGUF", hint="only the pocket engine's model can")
+    adapter = Path(made.adapter) if made.adapter else None
+    name = "pocket-1" + (f"+{adapter.name}" if adapter else "")
+    to.mkdir(parents=True, exist_ok=True)
+    model = write_gguf(made.folder, to / f"{name}.gguf", adapter=adapter, name=name)
+    write_text(to / "Modelfile", modelfile(model.name, context=read_raw(made.folder).config["max_position_embeddings"]))
+    return [model, to / "Modelfile"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cityfolk.config import StudyConfig, WriteSection
-from cityfolk.engines.registry import load_engine
-from cityfolk.errors import IncompleteError, StudyError
+from cityfolk.errors import IncompleteError, StudyError, UsageError
 from cityfolk.places.pack import load_place
 from cityfolk.profiles.cohort import check_choice
+from cityfolk.stages.engines import Limits, check_limits, load_engines
 from cityfolk.stages.lives import WriteOptions, write_lives
 from cityfolk.stages.measure import measure
 from cityfolk.stages.pages import make_report
 from cityfolk.stages.people import make_people
+from cityfolk.stages.plan import plan_lives
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
 
@@ -23,8 +26,22 @@ def check_study(config: StudyConfig) -> None:
         load_place(config.people.place)
     if config.write is not None:
         check_choice(config.write.filter, config.write.targets)
-        for spec in config.write.engines:
-            load_engine(spec)
+        options = write_options(config.write)
+        check_limits(load_engines(options.engines, options.limits), options.limits)
+
+
+def plan_study(study: Study, config: StudyConfig, *, step: Step = quiet) -> dict[str, Any]:
+    """Say what writing would ask and cost; people are built in a folder that is thrown away if there are none yet."""
+    if config.write is None:
+        raise UsageError("this study writes nobody, so there is nothing to ask", hint="add a section [write]")
+    options = write_options(config.write)
+    if study.has("people"):
+        return plan_lives(study, options)
+    if config.people is None:
+        raise StudyError(f"{study.folder} has no people", hint="add a section [people]")
+    with TemporaryDirectory() as folder, Study.open(Path(folder) / "plan", create=True) as other:
+        make_people(other, config.people.place, config.seed, step=step)
+        return plan_lives(other, options)
 
 
 def run_study(study: Study, config: StudyConfig, *, step: Step = quiet) -> dict[str, Any]:
@@ -45,8 +62,9 @@ def run_study(study: Study, config: StudyConfig, *, step: Step = quiet) -> dict[
         )
     if config.write is not None:
         try:
-            done = write_lives(study, _options(config.write), step=step)
+            done = write_lives(study, write_options(config.write), step=step)
             lines.append(f"{done['profiles']:,} lives written by {', '.join(done['engines'])}")
+            lines += done["notices"]
         except IncompleteError as error:
             incomplete = error
     if config.evaluate is not None:
@@ -68,7 +86,16 @@ def _check_seed(study: Study, config: StudyConfig) -> None:
             )
 
 
-def _options(section: WriteSection) -> WriteOptions:
+def write_options(section: WriteSection) -> WriteOptions:
+    """Return what a study.toml's [write] asks for."""
+    limits = Limits(
+        budget_usd=section.budget_usd,
+        budget_tokens=section.budget_tokens,
+        requests_per_minute=section.requests_per_minute,
+        tokens_per_minute=section.tokens_per_minute,
+        cache=Path(section.cache) if section.cache else None,
+        concurrency=section.concurrency,
+    )
     return WriteOptions(
         n=section.n,
         engines=tuple(section.engines),
@@ -76,4 +103,6 @@ def _options(section: WriteSection) -> WriteOptions:
         filter=section.filter,
         targets=section.targets,
         temperature=section.temperature,
+        prompt=None if section.prompt == "auto" else section.prompt,
+        limits=limits,
     )

@@ -257,5 +257,7 @@ _MADE_BY = {
     "households": "people",
     "cohort": "write",
     "profiles": "write",
+    "counterfactuals": "counterfactual",
     "findings": "evaluate",
+    "details": "evaluate",
 }

@@ -1,0 +1,91 @@
+"""LoRA adapters in PEFT's layout (adapter_config.json, adapter_model.safetensors), merged into the matrices they adapt.
+
+W' = W + s B A with s = alpha / r, or alpha / sqrt(r) with rsLoRA (Hu et al. 2021; Kalajdzievski 2023). Rows and columns
+are those of the safetensors file: (out, in).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from cityfolk.errors import DataError
+
+_CONFIG, _TENSORS = "adapter_config.json", "adapter_model.safetensors"
+_NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+_HINT = "train a plain LoRA adapter for this model: linear layers, no bias, no saved modules"
+# What PEFT can do beside plain LoRA changes the arithmetic, so it is refused rather than left out.
+_PLAIN: dict[str, tuple[object, ...]] = {
+    "peft_type": ("LORA",),
+    "bias": ("none", None),
+    "use_dora": (False, None),
+    "modules_to_save": (None, []),
+    "fan_in_fan_out": (False, None),
+    "lora_bias": (False, None),
+}
+
+
+def adapter_revision(folder: Path) -> str:
+    """Return the first 12 hex digits of the SHA-256 of an adapter's configuration and tensors."""
+    return hashlib.sha256(_read(folder, _CONFIG) + _read(folder, _TENSORS)).hexdigest()[:12]
+
+
+def merge(raw: dict[str, NDArray[Any]], folder: Path) -> None:
+    """Add an adapter to the matrices in `raw`, by name; DataError when it cannot be read or does not fit."""
+    config, pairs = _load(folder)
+    for module, sides in sorted(pairs.items()):
+        name = f"{module}.weight"
+        if name not in raw or set(sides) != {"A", "B"}:
+            raise DataError(f"the adapter in {folder} adapts {module}, which this model does not have", hint=_HINT)
+        down, up = sides["A"], sides["B"]
+        if (up.shape[0], down.shape[1]) != raw[name].shape or up.shape[1] != down.shape[0]:
+            wrong = f"{up.shape} times {down.shape} for {raw[name].shape}"
+            raise DataError(f"the adapter in {folder} does not fit {module}: {wrong}", hint=_HINT)
+        raw[name] = raw[name] + np.float32(_scale(config, module, len(down))) * (up @ down)
+
+
+def _scale(config: dict[str, Any], module: str, rank: int) -> float:
+    alpha = float(_pattern(config.get("alpha_pattern"), module) or config["lora_alpha"])
+    return alpha / rank**0.5 if config.get("use_rslora") else alpha / rank
+
+
+def _pattern(patterns: dict[str, float] | None, module: str) -> float | None:
+    for pattern, value in (patterns or {}).items():
+        if re.fullmatch(rf"(.*\.)?({pattern})", module):
+            return value
+    return None
+
+
+def _load(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, NDArray[Any]]]]:
+    try:
+        config = json.loads(_read(folder, _CONFIG))
+        tensors = load(_read(folder, _TENSORS))
+    except (ValueError, SafetensorError) as damage:
+        raise DataError(f"the adapter in {folder} cannot be read: {damage}", hint=_HINT) from damage
+    for key, plain in _PLAIN.items():
+        if config.get(key) not in plain:
+            raise DataError(f"the adapter in {folder} has {key} = {config.get(key)!r}", hint=_HINT)
+    pairs: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, tensor in tensors.items():
+        found = _NAME.fullmatch(name)
+        if found is None:
+            raise DataError(f"the adapter in {folder} has a tensor {name!r} that is no LoRA matrix", hint=_HINT)
+        pairs.setdefault(found["module"], {})[found["side"]] = tensor.astype(np.float32)
+    if not pairs:
+        raise DataError(f"the adapter in {folder} is empty", hint=_HINT)
+    return config, pairs
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as missing:
+        raise DataError(f"there is no adapter in {folder}: {name} is missing", hint=_HINT) from missing

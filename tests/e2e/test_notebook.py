@@ -1,0 +1,22 @@
+"""The example notebook runs from top to bottom, cell by cell, as its reader would run it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOTEBOOK = Path(__file__).parents[2] / "examples" / "evidence.ipynb"
+
+
+@pytest.mark.long
+def test_the_notebook_runs_and_shows_what_it_says(tmp_path):
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) == 4 and all(not cell.get("outputs") for cell in cells)
+    script = tmp_path / "notebook.py"
+    script.write_text("\n\n".join(code))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert " findings" in done.stdout and "listening: r = +" in done.stdout

@@ -1,0 +1,194 @@
+"""Intervals, tests and corrections against values worked out by hand and against scipy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from cityfolk import rng
+from cityfolk.errors import DataError
+from cityfolk.evaluation.statistics import (
+    benjamini_hochberg,
+    bootstrap,
+    cliffs_delta,
+    correlation,
+    correlation_below,
+    hedges_g,
+    holm,
+    mean_interval,
+    permutation_columns,
+    permutation_paired,
+    permutation_unpaired,
+    share_above,
+)
+
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+def stream(*path):
+    return rng.child(0, "test", *path)
+
+
+def mean(x):
+    return float(np.mean(x))
+
+
+def test_bca_agrees_with_scipy_on_a_skewed_sample():
+    x = stream("skewed").exponential(size=60)
+    ours = bootstrap(mean, x, stream=stream("bca"), resamples=6000)
+    theirs = stats.bootstrap(
+        (x,), np.mean, confidence_level=0.9, n_resamples=6000, method="BCa", rng=np.random.default_rng(1)
+    )
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    assert ours.value == pytest.approx(x.mean())
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.06 * width)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.06 * width)
+    plain = bootstrap(mean, x, stream=stream("percentile"), resamples=6000, method="percentile")
+    assert ours.low > plain.low and ours.high > plain.high  # the correction for skewness moves both up
+
+
+def test_whole_clusters_are_drawn():
+    x = stream("cluster").normal(size=50)
+    thrice, labels = np.repeat(x, 3), np.repeat(np.arange(50), 3)
+    alone = bootstrap(mean, x, stream=stream("a"), resamples=3000, method="percentile")
+    together = bootstrap(mean, thrice, stream=stream("b"), clusters=labels, resamples=3000, method="percentile")
+    naive = bootstrap(mean, thrice, stream=stream("c"), resamples=3000, method="percentile")
+    assert together.high - together.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    assert naive.high - naive.low == pytest.approx((alone.high - alone.low) / np.sqrt(3), rel=0.1)
+
+
+def test_rows_of_paired_samples_stay_together():
+    x = stream("pair").normal(size=40)
+    found = bootstrap(lambda a, b: float(np.corrcoef(a, b)[0, 1]), x, 2 * x + 1, stream=stream("d"), resamples=200)
+    assert found.value == pytest.approx(1) and found.low == pytest.approx(1) and found.high == pytest.approx(1)
+
+
+def test_the_same_stream_gives_the_same_interval():
+    x = stream("same").normal(size=30)
+    first, second = (bootstrap(mean, x, stream=stream("e"), resamples=100) for _ in range(2))
+    assert first == second
+
+
+def test_a_statistic_without_a_value_has_no_interval():
+    found = bootstrap(lambda x: float("nan"), np.ones(5), stream=stream("f"), resamples=10)
+    assert np.isnan([found.value, found.low, found.high]).all()
+
+
+@pytest.mark.parametrize("method", ["student", ""])
+def test_unknown_methods_are_refused(method):
+    with pytest.raises(DataError, match="method"):
+        bootstrap(mean, np.ones(5), stream=stream("g"), method=method)
+
+
+def test_sign_flips_by_hand():
+    # Of the eight ways to sign 1, 2, 3 only +++ and --- reach a sum of six.
+    assert permutation_paired([1, 2, 3], stream("h")) == pytest.approx(2 / 8)
+    assert permutation_paired([1, -1], stream("h")) == 1.0
+
+
+def test_sign_flips_agree_with_scipy():
+    x = stream("flips").normal(0.4, 1, size=10)
+    theirs = stats.permutation_test(
+        (x, np.zeros(10)), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf
+    )
+    assert permutation_paired(x, stream("i")) == pytest.approx(theirs.pvalue)
+    many = stream("many").normal(0.15, 1, size=(120, 3))
+    drawn = permutation_columns(many, stream("j"), 20_000)
+    assert drawn == pytest.approx(stats.ttest_1samp(many, 0).pvalue, abs=0.015)
+
+
+def test_dealing_anew_agrees_with_scipy():
+    x, y = stream("x").normal(0.5, 1, size=30), stream("y").normal(0, 1, size=40)
+    theirs = stats.permutation_test(
+        (x, y), lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis), vectorized=True, n_resamples=20_000
+    )
+    assert permutation_unpaired(x, y, stream("k"), 20_000) == pytest.approx(theirs.pvalue, abs=0.01)
+    assert permutation_unpaired([1, 1, 1], [1, 1], stream("l"), 99) == 1.0
+
+
+def test_hedges_g_by_hand():
+    # Means 2 and 3, pooled deviation 1; J(4) = Gamma(2) / (sqrt(2) Gamma(1.5)) = 0.79788.
+    found = hedges_g([1, 2, 3], [2, 3, 4])
+    assert found.value == pytest.approx(-0.7978846)
+    error = np.sqrt(6 / 9 + found.value**2 / 12)
+    assert (found.low, found.high) == pytest.approx((found.value - 1.6448536 * error, found.value + 1.6448536 * error))
+    assert hedges_g([1, 1], [1, 1]).value == 0.0 and np.isnan(hedges_g([1, 1], [2, 2]).value)
+
+
+def test_hedges_g_covers_the_truth():
+    covered = 0
+    for i in range(400):
+        draw = stream("g", i)
+        found = hedges_g(draw.normal(0.5, 1, size=40), draw.normal(0, 1, size=60))
+        covered += found.low <= 0.5 <= found.high
+    assert 0.86 <= covered / 400 <= 0.94
+
+
+def test_cliffs_delta_by_hand():
+    # Of nine pairs x is greater in one, less in six, equal in two.
+    assert cliffs_delta([1, 2, 3], [2, 3, 4]).value == pytest.approx(-5 / 9)
+    apart = cliffs_delta([1, 2], [3, 4])
+    assert apart.value == -1 and apart.low == -1 and apart.high == -1
+
+
+def test_cliffs_variance_is_that_of_all_pairs():
+    x, y = np.round(stream("cx").normal(0.3, 1, size=25), 1), np.round(stream("cy").normal(size=30), 1)
+    d = np.sign(x[:, None] - y[None, :])
+    delta, (n1, n2) = d.mean(), d.shape
+    rows, columns = d.mean(axis=1), d.mean(axis=0)
+    total = ((d - delta) ** 2).sum()
+    variance = (n2**2 * ((rows - delta) ** 2).sum() + n1**2 * ((columns - delta) ** 2).sum() - total) / (
+        n1 * n2 * (n1 - 1) * (n2 - 1)
+    )
+    z = 1.6448536
+    half = z * np.sqrt(variance) * np.sqrt((1 - delta**2) ** 2 + z**2 * variance)
+    below = 1 - delta**2 + z**2 * variance
+    found = cliffs_delta(x, y)
+    assert found.value == pytest.approx(delta)
+    assert (found.low, found.high) == pytest.approx(
+        ((delta - delta**3 - half) / below, (delta - delta**3 + half) / below), rel=1e-6
+    )
+
+
+def test_means_and_correlations_agree_with_scipy():
+    x = stream("m").normal(1, 2, size=25)
+    y = x + stream("n").normal(0, 3, size=25)
+    found, theirs = mean_interval(x), stats.ttest_1samp(x, 0)
+    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.9)))
+    assert found.p == pytest.approx(theirs.pvalue)
+    r, pearson = correlation(x, y), stats.pearsonr(x, y)
+    assert r.value == pytest.approx(pearson.statistic)
+    assert (r.low, r.high) == pytest.approx(tuple(pearson.confidence_interval(0.9)))
+    assert np.isnan(correlation(x, np.ones(25)).value)
+
+
+def test_tests_of_shares_and_correlations():
+    assert share_above(3, 10, 0.1) == pytest.approx(stats.binomtest(3, 10, 0.1, alternative="greater").pvalue)
+    assert share_above(0, 10, 0.1) == 1.0
+    assert correlation_below(0.25, 103, 0.25) == pytest.approx(0.5)
+    # atanh(.25) = .2554; ten standard errors of 1/sqrt(100) are 1: z = -2.554.
+    assert correlation_below(0.0, 103, 0.25) == pytest.approx(stats.norm.cdf(-2.5541281), rel=1e-6)
+
+
+def test_corrections_by_hand():
+    p = [0.01, 0.04, 0.03, 0.005]
+    assert holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert benjamini_hochberg(p) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    assert len(holm([])) == 0
+    with pytest.raises(DataError, match="p-values"):
+        holm([0.5, float("nan")])
+
+
+@given(P_VALUES)
+def test_benjamini_hochberg_agrees_with_scipy(p):
+    assert benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p))
+
+
+@given(P_VALUES)
+def test_laws_of_corrections(p):
+    family, discovery = holm(p), benjamini_hochberg(p)
+    assert (family >= np.array(p) - 1e-12).all() and (family <= np.minimum(1, len(p) * np.array(p)) + 1e-12).all()
+    assert (discovery <= family + 1e-12).all()
+    order = np.argsort(p, kind="stable")
+    assert (np.diff(family[order]) >= -1e-12).all()
