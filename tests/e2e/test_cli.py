@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -121,8 +122,8 @@ def test_export_writes_what_others_read(study, tmp_path):
 
 
 def test_a_dry_run_asks_nobody(study):
-    done = cityfolk("write", study, "--n", "20", "--dry-run")
-    assert done.returncode == 0 and "20 calls" in done.stdout and "Age:" in done.stdout
+    done = cityfolk("write", study, "--n", "20", "--dry-run")  # 12 are written already
+    assert done.returncode == 0 and re.search(r"calls\s+8\b", done.stdout) and "Age:" in done.stdout
     assert pl.read_parquet(study / "profiles.parquet").height == 12
 
 
@@ -130,7 +131,7 @@ def test_places_engines_and_doctor_answer():
     done = cityfolk("places")
     assert done.returncode == 0 and "cambridge-ma" in done.stdout
     done = cityfolk("engines", "--json")
-    assert "pocket" in [row["name"] for row in json.loads(done.stdout)]
+    assert "pocket" in [row["name"] for row in json.loads(done.stdout)["engines"]]
     done = cityfolk("doctor")
     assert done.returncode == 0, done.stdout
     assert "FAIL" not in done.stdout
