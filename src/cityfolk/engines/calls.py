@@ -242,7 +242,7 @@ class Job:
 
         dialect = server.dialect
         try:
-            body = wire.body(call.request, dialect)
+            body = aiohttp.BytesPayload(wire.body(call.request, dialect))  # spares aiohttp from finding out what it is
             async with self._session.post(
                 f"{server.url}/chat/completions", data=body, allow_redirects=False
             ) as response:

@@ -131,7 +131,7 @@ def _parse(reply: Reply, model: type[M]) -> M:
             raise ValueError(f"not JSON: {first['ctx']['error']}") from None
         where = ".".join(str(part) for part in first["loc"]) or "reply"
         raise ValueError(f"{where}: {first['msg']} ({error.error_count()} in all)") from None
-    for name, value in parsed:
+    for name, value in vars(parsed).items():
         for part in value if isinstance(value, list) else [value]:
             if not part[:1].isalpha() and not any(letter.isalpha() for letter in part):
                 raise ValueError(f"{name}: nothing is written ({part!r})")
