@@ -264,8 +264,8 @@ def test_memory_does_not_hold_what_is_settled(tmp_path):
         return peak
 
     few, many = most(1500), most(6000)
-    # A request settled leaves its key and its row: 118,000 of them stay below 30 MB.
-    assert (many - few) / 4500 < 250
+    # A request settled leaves its key and its row: 118,000 of them stay below 35 MB.
+    assert (many - few) / 4500 < 280
 
 
 def test_a_group_is_one_wake_up():

@@ -20,7 +20,7 @@ from cityfolk.engines.limiter import Limiter
 from cityfolk.engines.ollama import Context
 from cityfolk.engines.servers import Server, Servers
 from cityfolk.engines.stall import StallWatch
-from cityfolk.engines.transport import fatal, new_loop, retry_after, wants_proxy
+from cityfolk.engines.transport import completions, fatal, new_loop, retry_after, wants_proxy
 from cityfolk.errors import EngineError
 from cityfolk.rng import child
 from cityfolk.types import Reply, Request
@@ -243,9 +243,7 @@ class Job:
         dialect = server.dialect
         try:
             body = aiohttp.BytesPayload(wire.body(call.request, dialect))  # spares aiohttp from finding out what it is
-            async with self._session.post(
-                f"{server.url}/chat/completions", data=body, allow_redirects=False
-            ) as response:
+            async with self._session.post(completions(server.url), data=body, allow_redirects=False) as response:
                 raw = await response.read()
             if self._context is not None and not self._context_read[server.url] and response.status == 200:
                 await self._read_context(server, self._context)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cityfolk.errors import EngineError
+
+if TYPE_CHECKING:
+    from yarl import URL
 
 _SHORTEST_WAIT, _USUAL_WAIT, _LONGEST_WAIT = 0.05, 1.0, 300.0  # seconds
 
@@ -20,6 +25,14 @@ def new_loop() -> asyncio.AbstractEventLoop:
         loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         return loop
     return asyncio.new_event_loop()
+
+
+@lru_cache(maxsize=64)
+def completions(base: str) -> URL:
+    """Return where calls are sent, read once."""
+    from yarl import URL
+
+    return URL(f"{base}/chat/completions")
 
 
 def wants_proxy(urls: Iterable[str]) -> bool:

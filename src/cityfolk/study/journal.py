@@ -21,6 +21,8 @@ from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import orjson
+
 from cityfolk.errors import StudyError
 from cityfolk.types import Reply, Request, Sampling
 
@@ -251,7 +253,7 @@ class Journal:
             json.dumps(reply.logprobs) if reply.logprobs else None,
             reply.error,
             self._share(first) if shared else None,
-            json.dumps([[m.role, m.content] for m in rest], ensure_ascii=False),
+            orjson.dumps([[m.role, m.content] for m in rest]).decode(),
             self._share(request.schema) if request.schema else None,
             _sampling(request.sampling),
             time.time(),
