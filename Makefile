@@ -39,6 +39,9 @@ check-sources: $(VENV)/base
 bench: $(VENV)/base
 	$(BIN)/python benchmarks/people.py
 	$(BIN)/python benchmarks/pocket.py
+	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/citizens.py
+	$(BIN)/python benchmarks/text.py
 
 clean:
 	rm -rf $(VENV) $(STUDY) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
