@@ -115,6 +115,27 @@ def test_a_dead_engine_stops_the_job_without_a_row(journal):
     assert len(engine.asked) < 2000
 
 
+def test_leftovers_that_are_always_refused_do_not_make_a_dead_engine(journal):
+    settle(journal, Echo(), range(20))
+    results = settle(journal, Dead(), range(21))
+    assert results.pop(20).reason == "the call failed: connection refused"
+    assert results == {n: n for n in range(20)}
+    with pytest.raises(EngineError, match="failed every one of"):  # another model's replies say nothing of this one
+        list(ask(journal, Dead(), [replace(r, model="m") for r in numbered(range(3))], as_number, stage="s"))
+
+
+def test_the_hint_names_an_engine_that_can_be_loaded(journal):
+    engine = Dead()
+    for engine.name, engine.model, engine.urls, spec in (
+        ("dead", "dead@1", (), "dead"),
+        ("openai", "m?thinking=off", ("http://a/v1", "http://b/v1"), "openai:m@http://a/v1,http://b/v1?thinking=off"),
+        ("ollama", "llama3.1:8b", (), "ollama:llama3.1:8b"),
+    ):
+        with pytest.raises(EngineError) as stopped:
+            settle(journal, engine, range(5), again=True)
+        assert stopped.value.hint == f"check it with `cityfolk doctor --engine '{spec}'`"
+
+
 def test_one_call_that_fails_once_is_asked_again(journal):
     class Stumbles(Echo):
         def _answer(self, batch):
@@ -264,8 +285,8 @@ def test_memory_does_not_hold_what_is_settled(tmp_path):
         return peak
 
     few, many = most(1500), most(6000)
-    # A request settled leaves its key and its row: 118,000 of them stay below 35 MB.
-    assert (many - few) / 4500 < 280
+    # A request settled leaves its key and its row: 118,000 of them stay below 50 MB.
+    assert (many - few) / 4500 < 400
 
 
 def test_a_group_is_one_wake_up():

@@ -145,7 +145,7 @@ def committed(folder):
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(20))
 def test_killed_after_any_commit_next_to_nothing_is_paid_twice(server, tmp_path, number):
-    server.reset(delay=1.2, jitter=1.0, seed=number)
+    server.reset(delay=2.0, jitter=1.8, seed=number)  # replies come one by one, as a model gives them
     at = random.Random(number).randint(CALLS // 10, CALLS * 9 // 10)
     process = start(tmp_path, server.url)
     while process.poll() is None and committed(tmp_path) < at:

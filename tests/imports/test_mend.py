@@ -50,7 +50,14 @@ def test_control_characters_in_strings_are_read():
 def test_a_record_cut_anywhere_loses_no_other(cut):
     found, tally = read(f"[{EACH[0]},\n{EACH[1][:cut]}\n][{EACH[2]},\n]")
     assert [r for r in found if r in RECORDS] == [RECORDS[0], RECORDS[2]]
-    assert tally.lost and tally.lost[0].excerpt.startswith(EACH[1][:cut])
+    excerpt, kept = tally.lost[0].excerpt, EACH[1][:cut]
+    assert excerpt and (excerpt.startswith(kept) or kept.startswith(excerpt))
+
+
+def test_the_excerpt_of_what_is_lost_ends_where_reading_resumed():
+    found, tally = read('{"a": 1}\n{"a": oops}\n{"a": 2}\nwhat\n{"a": 3}\n')
+    assert found == [{"a": 1}, {"a": 2}, {"a": 3}]
+    assert [lost.excerpt.strip() for lost in tally.lost] == ['{"a": oops}', "what"]
 
 
 def test_nothing_is_evaluated():
@@ -78,6 +85,22 @@ def test_a_file_that_is_mostly_not_json_is_refused_soon():
 def test_strings_are_texts_and_bare_numbers_are_counted():
     found, tally = read('["a persona", 7, {"a": 1}]')
     assert found == [{"text": "a persona"}, {"a": 1}] and len(tally.lost) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ('{"a": 1}\n[]\n{"a": 2}', 1),
+        ('[]\n[ ]\n{"a": 2}', 2),
+        ('[{"a": 1}, [], {"a": 2}]', 1),
+        ('{"a": 1}\nnull\n{"a": 2}', 1),
+        ('[{"a": 1}][][{"a": 2}]', 0),
+        ('[]\n[{"a": 2}]', 0),
+    ],
+)
+def test_records_with_nothing_in_them_are_counted_and_empty_runs_are_not(text, lost):
+    found, tally = read(text)
+    assert found[-1] == {"a": 2} and len(tally.lost) == lost
 
 
 values = st.recursive(

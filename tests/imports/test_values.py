@@ -50,6 +50,68 @@ def test_values(column, value, meant):
     assert read_value(column, value) == meant
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "meant"),
+    [
+        *(("employment", text, None) for text in ("not employed", "Not working", "Not currently employed")),
+        ("employment", "No longer employed", None),
+        ("employment", "I don’t work; isn't employed", None),
+        ("employment", "Not in the labor force", "not in labor force"),
+        ("marital_status", "not currently married", None),
+        ("marital_status", "Not married", None),
+        ("marital_status", "Not divorced", None),
+        ("marital_status", "Single, never married", "never married"),
+        ("marital_status", "Now married (except separated)", "married"),
+        ("religion", "not Catholic", None),
+        ("religion", "Anti-Catholic", None),
+        ("religion", "Non-denominational Evangelical", "Evangelical Protestant"),
+        ("party", "not a Democrat", None),
+        ("nativity", "non-native", None),
+        ("disability", "no hearing difficulty", None),
+        ("disability", ["no hearing difficulty", "vision difficulty"], "vision"),
+        *(
+            ("education", text, "less than high school")
+            for text in ("did not finish high school", "Didn't complete high school", "high school dropout")
+        ),
+        ("education", "some high school", "less than high school"),
+        ("education", "Less than a high school diploma", "less than high school"),
+        ("education", "High school dropout, later a GED", "high school"),
+        ("education", "Less than a bachelor's degree", None),
+        ("education", "Undergraduate degree", "bachelor's"),
+        ("race_ethnicity", "White Hispanic", "White, Hispanic or Latino"),
+        ("race_ethnicity", "Black (Latina)", "Black or African American, Hispanic or Latino"),
+        ("race_ethnicity", "Non-Hispanic White", "White"),
+        ("race_ethnicity", "White, not Hispanic or Latino", "White"),
+        ("race_ethnicity", "not White", None),
+        ("race_ethnicity", "Hispanic or Latino", None),
+        ("race_ethnicity", "Asian; Hispanic: no", None),
+    ],
+)
+def test_a_negated_or_qualified_word_is_not_read_as_the_fact(column, value, meant):
+    assert read_value(column, value) == meant
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "meant"),
+    [
+        ("earnings_usd", "$1.2 million", 1_200_000),
+        ("earnings_usd", "$1.15M", 1_150_000),
+        ("earnings_usd", "85 thousand", 85_000),
+        ("income_usd", "85 K a year", 85_000),
+        *(("earnings_usd", f"$45 {per}", None) for per in ("an hour", "per hour", "hourly", "/hr", "ph")),
+        *(("earnings_usd", f"$900 {per}", None) for per in ("a day", "a week", "weekly", "each month", "/mo")),
+        *(("age", text, None) for text in ("18 months", "18-month-old", "6 weeks")),
+    ],
+)
+def test_amounts_are_read_with_their_unit(column, value, meant):
+    assert read_value(column, value) == meant
+
+
+@pytest.mark.parametrize(("letter", "meant"), [("M", "male"), ("f", "female"), ("F.", "female"), ("X", None)])
+def test_letters_for_sex(letter, meant):
+    assert read_value("sex", letter) == meant
+
+
 def test_every_category_means_itself():
     for column, known in PEOPLE_CATEGORIES.items():
         for value in known:

@@ -1,5 +1,6 @@
 """The endpoint used by the official openai client, as somebody would who knows nothing of cityfolk."""
 
+import asyncio
 import json
 import math
 import subprocess
@@ -12,11 +13,13 @@ from typing import Annotated
 
 import openai
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from pydantic import BaseModel, Field
 
 from cityfolk.engines.openai import OpenAIEngine
 from cityfolk.engines.pocket import PocketEngine
 from cityfolk.profiles.prompts import citizen_text, profile_messages
+from cityfolk.serve.app import Endpoint
 from cityfolk.types import Message, Request, Sampling
 from tests.profiles.fakes import citizen
 from tests.serve.conftest import Served
@@ -182,6 +185,64 @@ def test_bad_input_is_a_400_that_names_the_parameter(client, wrong, param):
     with pytest.raises(openai.BadRequestError) as refused:
         chat(client, **wrong)
     assert refused.value.param == param and refused.value.type == "invalid_request_error"
+
+
+def posted(url, data, kind="application/json"):
+    with pytest.raises(urllib.error.HTTPError) as failed:
+        urllib.request.urlopen(urllib.request.Request(url, data=data, headers={"Content-Type": kind}))
+    return failed.value.code, json.load(failed.value)["error"]
+
+
+def test_half_a_surrogate_is_refused(served):
+    for body, param in (
+        (b'{"model":"pocket-1","messages":[{"role":"user","content":"a \\ud800"}]}', "messages"),
+        (b'{"model":"pocket-1","messages":[{"role":"user","content":"a"}],"stop":"\\udfff"}', "stop"),
+        (b'{"model":"\\ud800"}', "model"),
+    ):
+        status, error = posted(served.url + "/chat/completions", body)
+        assert (status, error["param"]) == (400, param) and "lone surrogate" in error["message"]
+    whole = b'{"model":"pocket-1","max_tokens":2,"messages":[{"role":"user","content":"\\ud83d\\ude00"}]}'
+    with urllib.request.urlopen(urllib.request.Request(served.url + "/chat/completions", data=whole)) as answer:
+        assert answer.status == 200
+
+
+def test_bodies_that_no_parser_takes_are_a_400(served):
+    for data, kind in ((b"{}", "application/json; charset=nonsense"), (b"[" * 200_000, "application/json")):
+        status, error = posted(served.url + "/chat/completions", data, kind)
+        assert status == 400 and error["message"] == "the body is not valid JSON"
+
+
+def test_a_bug_is_told_as_json():
+    class Broken(PocketEngine):
+        scores_tokens = True
+
+    async def ask():
+        endpoint = Endpoint(Broken())
+        endpoint._bridge.ask = lambda request: 1 / 0
+        try:
+            async with TestClient(TestServer(endpoint.app())) as client:
+                body = {"model": "pocket-1", "messages": ASK}
+                response = await client.post("/v1/chat/completions", json=body)
+                return response.status, (await response.json())["error"]
+        finally:
+            endpoint.close()
+
+    status, error = asyncio.run(ask())
+    assert status == 500 and error["type"] == "server_error" and "ZeroDivisionError" in error["message"]
+
+
+def test_an_adapter_that_is_not_there_is_said_before_it_listens(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    for folder, missing in (("/nonexistent", "adapter_config.json"), (tmp_path, "adapter_model.safetensors")):
+        done = subprocess.run(
+            [sys.executable, "-m", "cityfolk", "serve-model", "--port", "0", "--adapter", f"foo={folder}"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 3 and f"no adapter 'foo' in {folder}: {missing} is missing" in done.stderr
+        assert "Ctrl-C" not in done.stderr and "Traceback" not in done.stderr
 
 
 def test_unknown_models_paths_and_bodies(client, served):

@@ -10,10 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cityfolk.engines.pocket import PocketEngine
 from cityfolk.errors import IncompleteError, UsageError
 from cityfolk.evaluation.fairness import counterfactual_evidence
 from cityfolk.profiles.write import PROFILE_SCHEMA
-from cityfolk.stages import counterfactual, lives
+from cityfolk.stages import ask_citizen, counterfactual, lives
 from cityfolk.stages.counterfactual import CounterfactualOptions, write_counterfactuals
 from cityfolk.stages.people import make_people
 from cityfolk.study.folder import Study
@@ -123,6 +124,27 @@ def test_bad_swaps_are_refused_before_anything_is_written(study):
 
 
 @pytest.mark.long
+def test_whoever_wrote_the_study_writes_the_pairs(study):
+    opened, _ = study
+    free = opened.manifest["stages"]["write"]["free"]
+    free.update(specs=["pocket:weights+adapter", "plain"])
+    assert counterfactual._engines_of(opened) == ["pocket:weights+adapter", "plain"]
+    del free["specs"]  # as earlier versions left it
+    free.update(engines=["pocket"], models=["pocket-1@another"])
+    with pytest.raises(UsageError, match="pocket-1@another"):
+        counterfactual._engines_of(opened)
+    free.update(models=[counterfactual.load_engine("pocket").model])
+    assert counterfactual._engines_of(opened) == ["pocket"]
+
+
+def test_another_pockets_citizen_is_not_taken_for_pockets(study):
+    opened, _ = study
+    opened.manifest["stages"]["write"]["free"]["specs"] = []
+    with pytest.raises(UsageError, match="cannot be found by its name"):
+        ask_citizen._writer(opened, {"engine": "pocket", "model": "pocket-1@another"})
+    assert ask_citizen._writer(opened, {"engine": "pocket", "model": PocketEngine().model}).name == "pocket"
+
+
 def test_the_command_line(town, tmp_path, stub_engines):
     folder = tmp_path / "s"
     shutil.copytree(town, folder)
@@ -136,9 +158,7 @@ def test_the_command_line(town, tmp_path, stub_engines):
         )
 
     assert cityfolk("write", folder, "--n", 12, "--engine", "plain").returncode == 0
-    unsaid = cityfolk("counterfactual", folder, "--swap", "origin=Haiti")
-    assert unsaid.returncode == 2 and "--engine" in unsaid.stderr  # plain wrote the study, and its spec is not known
-    done = cityfolk("counterfactual", folder, "--swap", "origin=Haiti", "--n", 9, "--engine", "plain", "--json")
+    done = cityfolk("counterfactual", folder, "--swap", "origin=Haiti", "--n", 9, "--json")  # by plain, who wrote it
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["pairs"] == {"origin=Haiti": 9}
     wrong = cityfolk("counterfactual", folder, "--swap", "origin=Haity", "--engine", "plain")

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from cityfolk.errors import IncompleteError, StudyError, UsageError
-from cityfolk.stages import import_personas, measure
+from cityfolk.stages import WriteOptions, import_personas, measure, plan_lives, write_lives
+from cityfolk.stages.ask_citizen import citizen
+from cityfolk.stages.counterfactual import CounterfactualOptions, write_counterfactuals
 from cityfolk.stages.importing import raise_if_lost
 from cityfolk.study.folder import Study
 from tests.imports.files import as_the_original_leaves_it, original
@@ -35,6 +37,20 @@ def test_the_originals_file_becomes_a_study_that_can_be_measured(file, tmp_path)
             measure(study, ["people"])
 
 
+def test_the_imported_cannot_be_written_or_asked(file, tmp_path):
+    with Study.open(tmp_path / "s", create=True) as study:
+        import_personas(study, [file])
+        number = study.read("profiles")["person_id"][0]
+        for verb in (
+            lambda: write_lives(study, WriteOptions(n=1)),
+            lambda: plan_lives(study, WriteOptions(n=1)),
+            lambda: write_counterfactuals(study, CounterfactualOptions(swaps=["origin=Haiti"])),
+            lambda: citizen(study, number),
+        ):
+            with pytest.raises(UsageError, match="was imported: its people cannot be"):
+                verb()
+
+
 def test_the_same_file_again_gives_the_same_bytes_and_another_is_refused(file, tmp_path):
     with Study.open(tmp_path / "s", create=True) as study:
         import_personas(study, [file])
@@ -58,6 +74,14 @@ def test_what_could_not_be_read_is_listed_and_not_called_a_success(file, tmp_pat
         measure(study)
         valid = study.findings().filter(pl.col("id") == "text.valid").row(0, named=True)
         assert valid["verdict"] == "outside" and valid["n"] == done["profiles"] + done["lost"]
+
+
+def test_one_piece_is_not_called_pieces(file, tmp_path):
+    file.write_text(file.read_text() + "\n7\n")
+    with Study.open(tmp_path / "s", create=True) as study:
+        assert import_personas(study, [file])["lost"] == 1
+        with pytest.raises(IncompleteError, match="1 piece of the file"):
+            raise_if_lost(study)
 
 
 def test_a_study_of_a_place_takes_no_import(file, tmp_path):

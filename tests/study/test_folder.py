@@ -25,6 +25,16 @@ def test_another_config_is_refused_by_the_names_of_its_keys(tmp_path):
     assert caught.value.exit_code == 5
 
 
+def test_a_verb_that_has_made_nothing_may_begin_with_another_config(tmp_path):
+    with Study.open(tmp_path / "s", create=True) as study:
+        study.begin("write", {"model": "a", "prompt": "full"})
+        study.begin("write", {"model": "b"}, fresh=True)
+        assert study.config("write") == {"model": "b"}
+        with pytest.raises(StudyError, match="model was 'b'") as caught:
+            study.begin("write", {"model": "c"})
+    assert caught.value.hint == "repeat the earlier options, or start a new folder"
+
+
 def test_what_may_change_may_change(tmp_path):
     with Study.open(tmp_path / "s", create=True) as study:
         study.begin("write", {"seed": 1}, free={"n": 10})

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from cityfolk.engines.base import Engine
 from cityfolk.engines.mailbox import Mailbox
+from cityfolk.engines.spec import Spec
 from cityfolk.errors import EngineError, IncompleteError, StudyError
 from cityfolk.study.journal import Call, Journal
 from cityfolk.types import Failure, Reply, Request
@@ -27,6 +28,7 @@ GROUP_SECONDS, GROUP_CALLS = 0.02, 250
 GROUP_SHARE = 32  # a group is committed when it holds this fraction of the calls that are open
 HALF_AFTER = 100  # calls after which fewer than half succeeding stops the job
 _WAITING = 1024  # events between the two threads
+_NEEDS_MODEL = ("openai", "ollama")  # engines that cannot be loaded by their name alone
 _GRACE_SECONDS = 1.0  # for an engine to put things away when its caller has had enough
 
 
@@ -76,6 +78,7 @@ class _Job:
     calls: int = 0
     rejected: int = 0
     broken: int = 0  # calls that failed, rather than being answered badly
+    known: int = 0  # requests that an earlier run's reply answers: the engine was not dead then
 
     def limit(self, key: str) -> int:
         """Return how many attempts a request may have made in the end."""
@@ -98,7 +101,8 @@ def ask(
 
     `parse` raises ValueError with a reason for a reply that is not what was asked for. `again` gives requests that
     failed in an earlier, finished run new attempts; otherwise their failures are given again. Raises EngineError
-    where the engine fails every call, and IncompleteError where fewer than half of 100 or more calls succeed.
+    where the engine fails every call (of 100 or more, if it has answered some of the requests in an earlier run), and
+    IncompleteError where fewer than half of 100 or more calls succeed.
     """
     accepted, attempted = journal.settled(stage)
     told = progress or Progress()
@@ -106,7 +110,8 @@ def ask(
     try:
         while not job.exhausted or job.retries:
             yield from _round(job)
-        _stop_if_dead(job)
+        if not job.known:
+            _stop_if_dead(job)
     finally:
         job.stopped.set()
         job.box.close()
@@ -257,6 +262,7 @@ def _serve(job: _Job, served: list[_Served]) -> Iterator[tuple[Request, Any]]:
             progress.failed += 1
             yield event.request, _failure(job, event.request, "failed when it was asked before", "", event.gave_up)
             continue
+        job.known += 1
         result, problem = _judge(job, event.request, job.journal.reply(event.row))
         if problem is not None:
             raise StudyError(
@@ -342,8 +348,20 @@ def _stop_if_dead(job: _Job) -> None:
     if job.calls and job.broken == job.calls:
         raise EngineError(
             f"{job.engine.name} failed every one of {job.calls} calls; the first: {job.first_error}",
-            hint=f"check it with `cityfolk doctor --engine {job.engine.name}`",
+            hint=f"check it with `cityfolk doctor --engine '{_spec(job.engine)}'`",
         )
+
+
+def _spec(engine: Engine) -> str:
+    """Return a name under which an engine is found again: with its model and addresses, where the name needs them."""
+    spec = getattr(engine, "spec", None)
+    if isinstance(spec, Spec):
+        return f"{engine.name}:{spec}"
+    if engine.name not in _NEEDS_MODEL:
+        return engine.name
+    model, mark, options = engine.model.partition("?")
+    urls = ",".join(getattr(engine, "urls", ()))
+    return f"{engine.name}:{model}{'@' if urls else ''}{urls}{mark}{options}"
 
 
 def _stop_if_hopeless(job: _Job) -> None:

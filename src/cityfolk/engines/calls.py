@@ -20,7 +20,7 @@ from cityfolk.engines.limiter import Limiter
 from cityfolk.engines.ollama import Context
 from cityfolk.engines.servers import Server, Servers
 from cityfolk.engines.stall import StallWatch
-from cityfolk.engines.transport import completions, fatal, new_loop, retry_after, wants_proxy
+from cityfolk.engines.transport import completions, fatal, is_about_json, new_loop, retry_after, wants_proxy
 from cityfolk.errors import EngineError
 from cityfolk.rng import child
 from cityfolk.types import Reply, Request
@@ -36,6 +36,7 @@ _SWEEP_SECONDS = 0.25
 _LAUNCHES = 32  # calls prepared before replies are looked at again
 _SLOW_SOURCE, _SOURCE_PAUSE = 0.005, 0.02
 _BACKOFF, _LONGEST_BACKOFF = 0.2, 10.0
+_SAID = 300  # characters of what a server says that are kept
 
 
 @dataclass(slots=True, eq=False)
@@ -347,7 +348,8 @@ class Job:
         if self._servers.adapt(server, dialect, said, choices=bool(request.choices)):
             self._send_again(call, str(status))
             return
-        if dialect.wants_json(request) and self._servers.json_failed(server, dialect, refused=True):
+        of_json = dialect.wants_json(request) and is_about_json(said)  # not of this prompt alone: too long, filtered
+        if of_json and self._servers.json_failed(server, dialect, refused=True):
             self._send_again(call, str(status))
             return
         if dialect.wants_logprobs(request) and server.answered == 0:
@@ -440,4 +442,5 @@ class Job:
             self._loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def _public(self, text: str) -> str:
-        return text.replace(self._secret, "[key]") if self._secret else text
+        """Return what was said without the key, and only then cut: a piece of the key would not be found."""
+        return (text.replace(self._secret, "[key]") if self._secret else text)[:_SAID]

@@ -116,9 +116,7 @@ def make(rest: str) -> OpenAIEngine:
     spec = _spec("openai", rest)
     urls = spec.urls or (HOSTED,)
     key_env = spec.options.get("key_env", KEY_ENV)
-    key = os.environ.get(key_env, "")
-    if not key and (urls == (HOSTED,) or "key_env" in spec.options):
-        raise EngineError(f"there is no API key in the environment variable {key_env}", hint=f"export {key_env}=...")
+    key = _key(key_env, needed=urls == (HOSTED,) or "key_env" in spec.options)
     return _engine("openai", spec, urls, key)
 
 
@@ -126,7 +124,20 @@ def make_ollama(rest: str) -> OpenAIEngine:
     """Make the engine for "ollama:MODEL"; without an address it is the Ollama of this machine."""
     spec = _spec("ollama", rest)
     key_env = spec.options.get("key_env", "")
-    return _engine("ollama", spec, spec.urls or (OLLAMA,), os.environ.get(key_env, "") if key_env else "")
+    return _engine("ollama", spec, spec.urls or (OLLAMA,), _key(key_env, needed=True) if key_env else "")
+
+
+def _key(variable: str, *, needed: bool) -> str:
+    """Return the key of an environment variable, which must be fit for a header; errors name the variable alone."""
+    key = os.environ.get(variable, "").strip()
+    if not key and needed:
+        raise EngineError(f"there is no API key in the environment variable {variable}", hint=f"export {variable}=...")
+    if not all(" " <= letter <= "~" or "\xa0" <= letter <= "\xff" for letter in key):
+        raise UsageError(
+            f"the API key in the environment variable {variable} holds a character that no HTTP header may carry",
+            hint=f"look for a line break or a letter that is not Latin in it, then export {variable}=... again",
+        )
+    return key
 
 
 def _spec(name: str, rest: str) -> Spec:

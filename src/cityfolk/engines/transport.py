@@ -14,6 +14,16 @@ from cityfolk.errors import EngineError
 if TYPE_CHECKING:
     from yarl import URL
 
+_JSON_WORDS = (
+    "response_format",
+    "response format",
+    "schema",
+    "json_object",
+    "json mode",
+    "grammar",
+    "guided",
+    "structured",
+)
 _SHORTEST_WAIT, _USUAL_WAIT, _LONGEST_WAIT = 0.05, 1.0, 300.0  # seconds
 
 
@@ -50,6 +60,11 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, float(headers.get("Retry-After", _USUAL_WAIT))))
     except ValueError:
         return 5.0 * _USUAL_WAIT
+
+
+def is_about_json(said: str) -> bool:
+    """Say whether a refusal names the way in which JSON was asked for."""
+    return any(word in said.casefold() for word in _JSON_WORDS)
 
 
 def fatal(status: int, url: str, model: str, said: str) -> EngineError:

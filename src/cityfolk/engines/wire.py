@@ -308,12 +308,12 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 def error_text(raw: bytes) -> str:
-    """Return what a server said of an error, in one line of at most 300 characters."""
+    """Return what a server said of an error, in one line of any length: it is cut once a key has been taken out."""
     try:
         said = orjson.loads(raw)
         for name in ("error", "message", "detail"):
             if isinstance(said, dict) and name in said:
                 said = said[name]
     except orjson.JSONDecodeError:
-        said = raw[:2000].decode(errors="replace")
-    return " ".join(str(said).split())[:300] or "no message"
+        said = raw.decode(errors="replace")
+    return " ".join(str(said).split()) or "no message"

@@ -20,6 +20,8 @@ MOST_LOST = 200  # damaged records after which a file that gave fewer good ones 
 EXCERPT = 300  # characters kept of what could not be read
 
 _BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")
+_EMPTY = re.compile(r"\[\s*\]")
+_EMPTIES = re.compile(r"(?:\[\s*\][\s,]*)+")
 _START = re.compile(r"(?:\n|\]|,|\[)[ \t]*(\{)")
 _JUNK_END = re.compile(r"[{\"\n]")
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]', re.DOTALL)
@@ -53,7 +55,7 @@ def records(text: str, tally: Tally) -> Iterator[dict[str, Any]]:
     decoder = _decoder(tally)
     at, kept = 0, 0
     while True:
-        at = _skip(text, at)
+        at = _skip(text, at, tally)
         if at >= len(text):
             return
         try:
@@ -68,8 +70,9 @@ def records(text: str, tally: Tally) -> Iterator[dict[str, Any]]:
         if isinstance(value, dict):
             kept += 1
             yield value
-        elif value is not None:
-            tally.lost.append(Lost(at, f"a bare {type(value).__name__}, not a record", text[at : at + EXCERPT]))
+        elif value is not None or text.startswith("null", at):
+            kind = "null" if value is None else type(value).__name__
+            tally.lost.append(_lost(text, at, f"a bare {kind}, not a record", end))
         if len(tally.lost) > MOST_LOST and len(tally.lost) > kept:
             raise DataError(
                 f"most of the file is not JSON: {kept} records could be read and {len(tally.lost)} could not",
@@ -78,9 +81,23 @@ def records(text: str, tally: Tally) -> Iterator[dict[str, Any]]:
         at = max(end, at + 1)
 
 
-def _skip(text: str, at: int) -> int:
+def _lost(text: str, at: int, reason: str, end: int) -> Lost:
+    """Return a lost piece whose excerpt holds nothing of what was read after it, from `end` on."""
+    return Lost(at, reason, text[at : min(at + EXCERPT, end)])
+
+
+def _skip(text: str, at: int, tally: Tally) -> int:
+    """Step over punctuation; `[]` beside a record is one with nothing in it, beside a bracket the list of a run."""
     match = _BETWEEN.match(text, at)
-    return match.end() if match else at
+    end = match.end() if match else at
+    for empty in _EMPTIES.finditer(text, at, end):
+        before = text[max(at - 1, 0) : empty.start()].rstrip()[-1:]
+        if before in {"}", '"', ","} or text[empty.end() : empty.end() + 1] in {"{", '"'}:
+            tally.lost += [
+                _lost(text, one.start(), "an empty list, not a record", one.end())
+                for one in _EMPTY.finditer(text, empty.start(), empty.end())
+            ]
+    return end
 
 
 def _decoder(tally: Tally) -> json.JSONDecoder:
@@ -107,11 +124,13 @@ def _mended(text: str, at: int, decoder: json.JSONDecoder, tally: Tally, error: 
         except (ValueError, RecursionError):
             pass
     reason = "nested too deep" if deep else f"not JSON: {_brief(error)}"
-    tally.lost.append(Lost(at, reason, text[at : at + EXCERPT]))
     if deep:  # every start inside it would be as deep
-        return None, end if end is not None else len(text)
-    following = _START.search(text, at + 1)
-    return None, following.start(1) if following else len(text)
+        resumed = end if end is not None else len(text)
+    else:
+        following = _START.search(text, at + 1)
+        resumed = following.start(1) if following else len(text)
+    tally.lost.append(_lost(text, at, reason, resumed))
+    return None, resumed
 
 
 def _brief(error: Exception) -> str:
@@ -133,6 +152,7 @@ def _end_of(text: str, at: int, last: int) -> int | None:
 
 def _after_junk(text: str, at: int, tally: Tally) -> int:
     """Step over what is neither a record nor punctuation; neighbouring junk counts once a line."""
-    tally.lost.append(Lost(at, "not JSON", text[at : at + EXCERPT]))
     match = _JUNK_END.search(text, at + 1)
-    return match.start() if match else len(text)
+    end = match.start() if match else len(text)
+    tally.lost.append(_lost(text, at, "not JSON", end))
+    return end

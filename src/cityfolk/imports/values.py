@@ -1,7 +1,8 @@
 """Words of others -> the closed lists of people.parquet: "Male" is male, "Married, not separated" is married.
 
 A value that is not understood is None: unknown is said to be unknown, never guessed. Numbers are read where a text
-holds one number and no more ("34 years old", "$85,000", "175.3 cm"); a range ("25-34") is none.
+holds one number and no more ("34 years old", "$85,000", "175.3 cm"); a range ("25-34") is none. A word after a
+negation ("not employed", "anti-Catholic") is none either, unless the words as a whole settle it ("never married").
 """
 
 from __future__ import annotations
@@ -12,22 +13,43 @@ from functools import cache
 from typing import Any
 
 from cityfolk.tables.birth import birthplaces
-from cityfolk.vocabulary import DISABILITIES, PEOPLE_CATEGORIES
+from cityfolk.vocabulary import DISABILITIES, HISPANIC_SUFFIX, PEOPLE_CATEGORIES
 
 _NUMBER = re.compile(r"(?<![\d.])-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![\d.])-?\d+(?:\.\d+)?")
 _SPACE = re.compile(r"[\s_-]+")
 UNITED_STATES = frozenset(
     "united states,usa,us,u.s.,u.s.a.,america,united states of america,american,the united states".split(",")
 )
+# After one of these a word does not say what it says alone; the compounds of _HARMLESS turn nothing around.
+_NEGATION = re.compile(
+    r"\b(?:not|no|non|none|nor|neither|never|anti|un|without|less than|below|ex|former|formerly|cannot)\b|n['’]t\b"
+)
+_HARMLESS = re.compile(r"\b(?:non (?:denominational|profit|durable|store|residential)|not for profit)\b")
+_NOT_HISPANIC = re.compile(
+    r"\b(?:non|not)(?: of)? (?:hispanic|latin[oax])\b(?:(?: or|/| and) ?(?:hispanic|latin[oax])\b)?"
+)
+_HISPANIC = re.compile(r"\b(?:hispanic|latin[oaxe])\b")
+_SCALE = re.compile(r"\d\s*(hundred|thousand|k|million|mm?|billion)\b", re.IGNORECASE)
+_SCALES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, "mm": 1e6, "billion": 1e9}
+_SHORT_PAY = re.compile(
+    r"(?:\b(?:an?|per|each|every|by the|one)\s+|/\s*|\bp)(?:hour|hr|h|day|d|week|wk|w|fortnight|month|mth|mo|m|shift)\b"
+    r"|\b(?:hourly|daily|(?:bi)?weekly|(?:bi|semi)?monthly)\b",
+    re.IGNORECASE,
+)
+_YOUNG = re.compile(r"\d[\s-]*(?:months?|mos?|mths?|weeks?|wks?|days?)\b", re.IGNORECASE)
 
+_DID_NOT = ("did not", "didn't", "didn’t")
+_FINISH = ("finish", "complete", "graduate", "graduate from")
+# By column: a whole value that settles it, lower case, without a full stop at its end.
+_WHOLE: Mapping[str, dict[str, str]] = {"sex": {"f": "female", "m": "male"}}
 # By column: words that settle a value, the first that is found in the text wins. Whole words, lower case.
 _WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "sex": (("female", "female"), ("woman", "female"), ("girl", "female"), ("male", "male"), ("man", "male")),
     "marital_status": (
         ("never married", "never married"),
         ("unmarried", "never married"),
-        ("not married", "never married"),
         ("not separated", "married"),
+        ("except separated", "married"),
         ("separated", "separated"),
         ("divorced", "divorced"),
         ("widowed", "widowed"),
@@ -38,6 +60,7 @@ _WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "education": (
         ("less than high school", "less than high school"),
+        ("less than a high school", "less than high school"),
         ("no high school", "less than high school"),
         ("graduate or professional", "graduate or professional"),
         ("doctorate", "graduate or professional"),
@@ -48,6 +71,8 @@ _WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("masters", "graduate or professional"),
         ("master", "graduate or professional"),
         ("mba", "graduate or professional"),
+        ("undergraduate degree", "bachelor's"),
+        ("under graduate degree", "bachelor's"),
         ("graduate degree", "graduate or professional"),
         ("professional degree", "graduate or professional"),
         ("postgraduate", "graduate or professional"),
@@ -58,9 +83,16 @@ _WORDS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("associate", "some college or associate's"),
         ("some college", "some college or associate's"),
         ("undergraduate", "some college or associate's"),
+        ("ged", "high school"),
+        ("some high school", "less than high school"),
+        ("high school dropout", "less than high school"),
+        ("high school drop out", "less than high school"),
+        ("dropped out of high school", "less than high school"),
+        *((f"{no} {end} high school", "less than high school") for no in _DID_NOT for end in _FINISH),
+        ("never finished high school", "less than high school"),
+        ("never completed high school", "less than high school"),
         ("high school", "high school"),
         ("secondary school", "high school"),
-        ("ged", "high school"),
         ("kindergarten", "less than high school"),
         ("nursery school", "less than high school"),
         ("elementary", "less than high school"),
@@ -160,13 +192,29 @@ def read_value(column: str, value: Any) -> Any:
 
 def _category(column: str, value: Any) -> str | None:
     text = _plain(value)
-    exact = {_plain(known): known for known in PEOPLE_CATEGORIES.get(column, ())}
-    if text in exact:
-        return exact[text]
+    exact = {_plain(known): known for known in PEOPLE_CATEGORIES.get(column, ())} | _WHOLE.get(column, {})
+    whole = exact.get(text, exact.get(text.rstrip(".")))
+    return whole if whole is not None else _by_word(column, _HARMLESS.sub("", text))
+
+
+def _by_word(column: str, text: str) -> str | None:
     for word, meant in _WORDS.get(column, ()):
-        if re.search(rf"(?<![a-z]){re.escape(word)}(?![a-z])", text):
-            return meant
+        if found := re.search(rf"(?<![a-z]){re.escape(word)}(?![a-z])", text):
+            return None if _NEGATION.search(text, 0, found.start()) else meant
     return None
+
+
+def _race(column: str, value: Any) -> str | None:
+    """Return a race with the origin the text gives it: "White Hispanic" is "White, Hispanic or Latino"."""
+    whole = _plain(value)
+    text = _NOT_HISPANIC.sub("", whole)
+    if not _HISPANIC.search(text):
+        return _category(column, text)
+    known = {_plain(race): race for race in PEOPLE_CATEGORIES[column]}
+    if whole in known:
+        return known[whole]
+    race = None if text != whole or _NEGATION.search(text) else _by_word(column, text)
+    return None if race is None else race + HISPANIC_SUFFIX
 
 
 def _plain(value: Any) -> str:
@@ -181,16 +229,17 @@ def _number(value: Any) -> float | None:
 
 
 def _age(_: str, value: Any) -> int | None:
-    number = _number(value)
+    number = None if _YOUNG.search(str(value)) else _number(value)
     return int(number) if number is not None and 0 <= number <= 120 else None
 
 
 def _dollars(_: str, value: Any) -> int | None:
-    number = _number(value)
-    if number is None or "€" in str(value) or "£" in str(value):
+    number, text = _number(value), str(value)
+    if number is None or "€" in text or "£" in text or _SHORT_PAY.search(text):
         return None
-    scale = 1000 if re.search(r"\d\s*k\b", str(value), re.IGNORECASE) else 1
-    return int(number * scale) if 0 <= number * scale < 2**31 else None
+    scale = _SCALE.search(text)
+    dollars = round(number * _SCALES[scale[1].lower()], 2) if scale else number
+    return int(dollars) if 0 <= dollars < 2**31 else None
 
 
 def _centimetres(_: str, value: Any) -> float | None:
@@ -210,11 +259,16 @@ def _percentile(_: str, value: Any) -> float | None:
 
 
 def _disability(_: str, value: Any) -> str | None:
-    items = value if isinstance(value, list) else [value]
-    text = "; ".join(_plain(item) for item in items)
-    found = [name for name in DISABILITIES if name.replace("-", " ") in text]
-    if found:
-        return "; ".join(found)
+    items = [_plain(item) for item in (value if isinstance(value, list) else [value])]
+    text = "; ".join(items)
+    said = {
+        (name, bool(_NEGATION.search(item, 0, item.find(name.replace("-", " ")))))
+        for name in DISABILITIES
+        for item in items
+        if name.replace("-", " ") in item
+    }
+    if said:
+        return "; ".join(name for name in DISABILITIES if (name, False) in said and (name, True) not in said) or None
     return "none" if re.search(r"\bno\b|\bnone\b|no disabilit", text) else None
 
 
@@ -251,6 +305,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "height_cm": _centimetres,
     "weight_kg": _kilograms,
     "disability": _disability,
+    "race_ethnicity": _race,
     "name": _text,
     "language_home": _text,
     "birthplace": _birthplace,

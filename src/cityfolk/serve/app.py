@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cityfolk.engines.base import Engine
-from cityfolk.errors import CityfolkError, EngineError
+from cityfolk.errors import CityfolkError, DataError, EngineError
 from cityfolk.serve.answer import completion, events
 from cityfolk.serve.bridge import Bridge
 from cityfolk.serve.wire import RefusedError, read_request
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 4096
 _MOST_BYTES = 8 << 20
+_LOG = logging.getLogger(__name__)
 
 
 def model_names(engine: Engine, adapters: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -32,10 +35,22 @@ def model_names(engine: Engine, adapters: Mapping[str, str]) -> dict[str, tuple[
     return {**names, **{name: (engine.model, folder) for name, folder in adapters.items()}}
 
 
+def check_adapters(adapters: Mapping[str, str]) -> None:
+    """Raise DataError for the first folder that holds no adapter in PEFT's layout."""
+    for name, folder in adapters.items():
+        for needed in ("adapter_config.json", "adapter_model.safetensors"):
+            if not (Path(folder) / needed).is_file():
+                raise DataError(
+                    f"there is no adapter {name!r} in {folder}: {needed} is missing",
+                    hint="give the folder of a LoRA adapter in PEFT's layout: --adapter NAME=FOLDER",
+                )
+
+
 class Endpoint:
-    """One engine behind HTTP; `adapters` maps further names of models to folders of adapters."""
+    """One engine behind HTTP; `adapters` maps further names of models to folders of adapters (DataError: no such)."""
 
     def __init__(self, engine: Engine, adapters: Mapping[str, str] | None = None) -> None:
+        check_adapters(adapters or {})
         self.engine = engine
         self.models = model_names(engine, adapters or {})
         self._listed = [name for name, (model, _) in self.models.items() if name != model or "@" not in name]
@@ -55,7 +70,7 @@ class Endpoint:
         try:
             try:
                 body = await request.json()
-            except ValueError:
+            except (ValueError, LookupError, RecursionError):  # not JSON, an unknown charset, nested beyond reason
                 raise RefusedError("the body is not valid JSON") from None
             if self._bridge.waiting >= MOST_WAITING:
                 raise RefusedError(
@@ -121,16 +136,17 @@ class Endpoint:
 async def _stream(request: web.Request, answer: dict[str, Any], *, with_usage: bool) -> web.StreamResponse:
     from aiohttp import web
 
+    lines = [f"data: {data}\n\n".encode() for data in events(answer, with_usage=with_usage)]
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await response.prepare(request)
-    for data in events(answer, with_usage=with_usage):
-        await response.write(f"data: {data}\n\n".encode())
+    for line in lines:
+        await response.write(line)
     await response.write_eof()
     return response
 
 
 async def _speak(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Say in OpenAI's format what aiohttp itself refuses: an unknown path, another method, a body too large."""
+    """Say in OpenAI's format what aiohttp itself refuses (an unknown path, a body too large), and that we failed."""
     from aiohttp import web
 
     try:
@@ -141,6 +157,13 @@ async def _speak(request: web.Request, handler: Any) -> web.StreamResponse:
         message = f"{problem.reason}: {request.method} {request.path}"
         refused = RefusedError(message, status=problem.status, code="not_found" if problem.status == 404 else None)
         return web.json_response(refused.body, status=problem.status)
+    except ConnectionError:  # who asked has gone: nobody is there to be told
+        raise
+    except Exception as bug:  # noqa: BLE001 - one call's bug is told to who asked, in the form they read
+        _LOG.exception("%s %s failed", request.method, request.path)
+        message = f"the server failed: {type(bug).__name__}: {bug}"
+        failed = RefusedError(message, status=500, kind="server_error", code="internal_error")
+        return web.json_response(failed.body, status=500)
     return response
 
 

@@ -76,6 +76,7 @@ def read_request(body: object, *, models: Mapping[str, tuple[str, str]], scores:
     """
     if not isinstance(body, dict):
         raise RefusedError("the body must be a JSON object")
+    _check_text(body)
     fields = _Fields(body)
     name = fields.take("model", _string)
     if name is None:
@@ -115,6 +116,18 @@ def read_request(body: object, *, models: Mapping[str, tuple[str, str]], scores:
         stream=stream,
         usage_in_stream=bool(options.get("include_usage")),
     )
+
+
+def _check_text(body: dict[str, Any]) -> None:
+    """Refuse what JSON's escapes can say and UTF-8 cannot: half of a surrogate pair."""
+    for name, value in body.items():
+        try:
+            json.dumps({name: value}, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            shown = name.encode("ascii", "backslashreplace").decode()
+            raise RefusedError(
+                f"{shown} holds a lone surrogate, which is no text", param=shown, code="invalid_value"
+            ) from None
 
 
 class _Fields:

@@ -157,6 +157,7 @@ def remembered(study: Study, person_id: int) -> tuple[int, list[Turn]]:
 
 def _written(study: Study, person_id: int) -> tuple[Citizen, dict[str, Any]]:
     """Return a citizen's facts, as the model was given them, and the profile that was written first."""
+    study.refuse_imported("asked")
     people = study.read("people")
     if people.filter(pl.col("person_id") == person_id).is_empty():
         raise UsageError(
@@ -184,7 +185,9 @@ def _writer(study: Study, profile: dict[str, Any]) -> Engine:
         if engine.model == profile["model"] and profile["engine"] in (engine.name, f"{engine.name}:{engine.model}"):
             return engine
     if profile["engine"] == "pocket":
-        return load_engine("pocket")
+        engine = load_engine("pocket")
+        if engine.model == profile["model"]:
+            return engine
     raise UsageError(
         f"the engine that wrote this citizen ({profile['engine']}, {profile['model']}) cannot be found by its name",
         hint="name one with --engine",

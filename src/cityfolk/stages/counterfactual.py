@@ -11,6 +11,7 @@ import polars as pl
 
 from cityfolk.engines.ask import Progress
 from cityfolk.engines.base import Engine
+from cityfolk.engines.registry import load_engine
 from cityfolk.errors import IncompleteError, UsageError
 from cityfolk.people.names import draw_names
 from cityfolk.profiles.counterfactual import COLUMN, CannotSwap, parse_swap, swap
@@ -60,6 +61,7 @@ def write_counterfactuals(study: Study, options: CounterfactualOptions, *, step:
     swaps = [parse_swap(text) for text in dict.fromkeys(options.swaps)]
     if not swaps:
         raise UsageError("nothing is swapped", hint="for example --swap origin=Haiti")
+    study.refuse_imported("written again")
     written = study.config("write")
     engines = load_engines(options.engines or _engines_of(study), options.limits)
     everybody = _cohort(study)
@@ -180,8 +182,10 @@ def _cohort(study: Study) -> list[Citizen]:
 def _engines_of(study: Study) -> list[str]:
     """Return the specs of the engines that wrote the study, as far as its manifest tells."""
     free = study.manifest["stages"]["write"].get("free", {})
+    if free.get("specs"):
+        return list(free["specs"])
     names, models = free.get("engines", ["pocket"]), free.get("models", [])
-    if set(names) <= {"pocket"}:
+    if set(names) <= {"pocket"} and set(models) <= {load_engine("pocket").model}:
         return ["pocket"]
     known = ", ".join(f"{name} ({model})" for name, model in zip(names, models, strict=False)) or ", ".join(names)
     raise UsageError(f"say with --engine who writes the pairs; the study was written by {known}", hint="--engine NAME")

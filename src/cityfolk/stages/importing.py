@@ -88,7 +88,7 @@ def raise_if_lost(study: Study) -> None:
     lost = study.manifest["stages"][STAGE]["facts"]["lost"]
     if lost:
         raise IncompleteError(
-            f"{lost:,} pieces of the file could not be read; the rest is kept",
+            f"{lost:,} {'piece' if lost == 1 else 'pieces'} of the file could not be read; the rest is kept",
             hint=f"see {study.folder / 'failures.jsonl'}",
         )
 

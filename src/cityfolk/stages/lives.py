@@ -27,8 +27,8 @@ from cityfolk.profiles.write import (
 from cityfolk.stages.engines import Limits, equipped, labels, load_engines
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
-from cityfolk.study.folder import Study
-from cityfolk.types import Citizen, Sampling
+from cityfolk.study.folder import JOURNAL, Study
+from cityfolk.types import Citizen, Failure, Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +74,22 @@ def write_lives(study: Study, options: WriteOptions, *, step: Step = quiet) -> d
                 "specs": list(dict.fromkeys(options.engines)),
                 **options.limits.document(),
             },
+            fresh=_nothing_yet(study),
         )
         study.work("write")
         study.write("cohort", cohort)
         job = _Job(study, options, chosen, sampling, ended, labels(engines), step)
         written = [job.write(number, engine) for number, engine in enumerate(ready)]
     return _conclude(job, engines, written)
+
+
+def _nothing_yet(study: Study) -> bool:
+    """Say whether no engine has answered in this study: its server was down, or its name mistyped."""
+    if study.has("profiles"):
+        return False
+    if not (study.folder / JOURNAL).exists():
+        return True
+    return not any(known for stage in (STAGE, REFLECT_STAGE) for known in study.journal.settled(stage))
 
 
 @dataclass(slots=True)
@@ -127,8 +137,7 @@ def _conclude(job: _Job, engines: Sequence[Engine], written: Sequence[Written]) 
     failures = [failure for one in written for failure in one.failures]
     if profiles.height or not job.stopped:
         study.write("profiles", profiles)
-    for stage in (STAGE, REFLECT_STAGE):
-        study.replace_failures(stage, [failure for failure in failures if failure.stage == stage])
+    _keep_failures(job, failures)
     notices = [f"{label}: {text}" for label, e in zip(job.labels, engines, strict=True) for text in _notices(e)]
     if job.options.limits.concurrency is not None:
         deaf = [e.name for e in engines if not hasattr(e, "concurrency")]
@@ -146,6 +155,19 @@ def _conclude(job: _Job, engines: Sequence[Engine], written: Sequence[Written]) 
     return {"profiles": profiles.height, "engines": job.labels, "seconds": seconds, "notices": notices}
 
 
+def _keep_failures(job: _Job, failures: Sequence[Failure]) -> None:
+    """Write the failures; where an engine stopped, earlier ones stay unless they were answered or failed again."""
+    study = job.study
+    before = study.failures() if job.stopped else []
+    for stage in (STAGE, REFLECT_STAGE):
+        new = [failure for failure in failures if failure.stage == stage]
+        old = [Failure(**row) for row in before if row["stage"] == stage]
+        if old:
+            over = {failure.key for failure in new} | study.journal.state(stage)[0].keys()
+            new = [failure for failure in old if failure.key not in over] + new
+        study.replace_failures(stage, new)
+
+
 def _stopped(job: _Job, done: int, asked: int) -> EngineError | IncompleteError:
     """Return the error that says which engines stopped, and what is kept of their work and the others'."""
     errors = list(job.stopped.values())
@@ -156,8 +178,7 @@ def _stopped(job: _Job, done: int, asked: int) -> EngineError | IncompleteError:
     else:
         said = "; ".join(f"{job.labels[number]} stopped: {error}" for number, error in job.stopped.items()) + kept
     hints = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
-    hopeless = not done or (len(errors) == len(job.labels) and all(isinstance(e, EngineError) for e in errors))
-    kind = EngineError if hopeless and any(isinstance(e, EngineError) for e in errors) else IncompleteError
+    kind = EngineError if not done and any(isinstance(e, EngineError) for e in errors) else IncompleteError
     return kind(said, hint=hints)
 
 
@@ -167,6 +188,7 @@ def _notices(engine: Engine) -> list[str]:
 
 def choose(study: Study, options: WriteOptions) -> tuple[pl.DataFrame, list[Citizen]]:
     """Return the cohort's table and its citizens, in the order in which they were drawn."""
+    study.refuse_imported("written")
     people, households = study.read("people"), study.read("households")
     seed = study.config("people")["seed"]
     cohort = draw_cohort(people, options.n, seed, households=households, filter=options.filter, targets=options.targets)

@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 
 import polars as pl
 
-from cityfolk.errors import CityfolkError, StudyError
+from cityfolk.errors import CityfolkError, StudyError, UsageError
 from cityfolk.study.files import sha256, write_text, write_whole, writing
 from cityfolk.study.journal import Journal
 from cityfolk.study.provenance import git_state, versions
@@ -92,20 +92,23 @@ class Study:
 
     # -- what was done ------------------------------------------------------------------------------------------------
 
-    def begin(self, verb: str, config: Mapping[str, Any], *, free: Mapping[str, Any] | None = None) -> None:
+    def begin(
+        self, verb: str, config: Mapping[str, Any], *, free: Mapping[str, Any] | None = None, fresh: bool = False
+    ) -> None:
         """Record a verb's config before its work, or check that it is the one recorded earlier.
 
-        `config` determines rows and must not change; `free` (how many, URLs, concurrency) may.
+        `config` determines rows and must not change; `free` (how many, URLs, concurrency) may. `fresh` says that the
+        verb has made nothing yet: an earlier config is replaced.
         """
         stages = self.manifest["stages"]
         before = stages.get(verb, {}).get("config")
         now = json.loads(json.dumps(config))
-        if before is not None and before != now:
+        if before is not None and before != now and not fresh:
             changed = sorted(key for key in before | now if before.get(key) != now.get(key))
             was = ", ".join(f"{key} was {before.get(key)!r} and is now {now.get(key)!r}" for key in changed)
             raise StudyError(
                 f"{self.folder} was made with another config for `{verb}`: {was}",
-                hint="repeat the earlier options, or choose another folder with --out",
+                hint="repeat the earlier options, or start a new folder",
             )
         stages[verb] = {
             **stages.get(verb, {}),
@@ -134,6 +137,14 @@ class Study:
             raise StudyError(f"`{verb}` has not been run in {self.folder}", hint=f"run `cityfolk {verb}` first")
         recorded: dict[str, Any] = stage["config"]
         return recorded
+
+    def refuse_imported(self, what: str) -> None:
+        """Raise UsageError if the people were imported: nobody knows of them what a model has to be told."""
+        if "import" in self.manifest["stages"]:
+            raise UsageError(
+                f"the study in {self.folder} was imported: its people cannot be {what}",
+                hint="make a study of a place with `cityfolk people PLACE --out DIR`",
+            )
 
     def is_done(self, verb: str, *tables: str) -> bool:
         """Say whether a verb ended and its tables are still, byte for byte, the ones it wrote."""
