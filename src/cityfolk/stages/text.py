@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from cityfolk.errors import DataError, UsageError
 from cityfolk.evaluation.corpus import Corpus, Detail, Evidence
@@ -67,9 +68,11 @@ def measure_text(corpus: Corpus, options: TextOptions | None = None, *, step: St
     """Measure a corpus by every section, and judge its flags together."""
     chosen = sections(corpus)
     evidence = Evidence()
-    for done, (name, section) in enumerate(chosen.items()):
-        step("evaluate text", done, len(chosen), name)
-        evidence += section(corpus, options or TextOptions())
+    # Factors of tall matrices lose more to threads that wait for one another than they gain, on a busy machine tenfold.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for done, (name, section) in enumerate(chosen.items()):
+            step("evaluate text", done, len(chosen), name)
+            evidence += section(corpus, options or TextOptions())
     step("evaluate text", len(chosen), len(chosen), "")
     return judge(evidence)
 
