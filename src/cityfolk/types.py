@@ -280,6 +280,76 @@ class ScoredReply(Reply):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One open-ended question about a topic. `facets` are those of the thirty that its topic is meant to show."""
+
+    question_id: str
+    topic: str
+    facets: tuple[str, ...]
+    style: str
+    text: str
+    split: Literal["train", "held-out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer to a question. `condition` is "untargeted" (no vector asked for), "prompted" or an adapter's name.
+
+    `target` is the vector that was asked for and `target_name` what it is called ("Diplomat", "sobol-07",
+    "person-412"); an untargeted answer has neither.
+    """
+
+    answer_id: str
+    question_id: str
+    condition: str
+    target_name: str = ""
+    target: BigFive | None = None
+    sample: int = 0
+    text: str
+    model: str
+    adapter: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.condition == "untargeted") != (self.target is None):
+            raise DataError(
+                f"answer {self.answer_id} is {self.condition} with target {self.target}",
+                hint="an untargeted answer has no target, every other has one",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one judge reads in an answer: expressed personality, five values each in the order of TRAITS.
+
+    `raw` are scores of the judge's own instrument, never compared with another's; `percentile` is set by the judge's
+    calibration, None without one; `spread` is the standard deviation in the unit of `raw`. None: not read.
+    """
+
+    answer_id: str
+    judge: str
+    instrument: str
+    raw: tuple[float | None, ...]
+    percentile: tuple[float | None, ...] = (None,) * 5
+    spread: tuple[float | None, ...] = (None,) * 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two answers to one question under one target: `chosen_id` lies nearer to it than `rejected_id`.
+
+    `margin` is by how much: rejected distance minus chosen distance, both Mahalanobis distances of z-scores.
+    """
+
+    question_id: str
+    target_name: str
+    target: BigFive
+    chosen_id: str
+    rejected_id: str
+    margin: float
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """A contradiction between what was written and what was known, with its place in the text."""
 

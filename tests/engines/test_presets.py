@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cityfolk.engines.presets import find_preset, ollama_models, preset_of, presets, resolve, served_models
+from cityfolk.engines.presets import find_preset, ollama_models, presets, resolve, served_models
 from cityfolk.engines.registry import load_engine
 from cityfolk.errors import EngineError, UsageError
 
@@ -47,7 +47,7 @@ def test_the_four_families_of_the_original_are_there():
     assert len(names) == len(set(names))
     for preset in presets():
         assert preset.context >= 8192 and "/" in preset.hugging_face and ":" in preset.ollama and preset.licence
-        assert preset_of(preset.ollama) == preset_of(preset.hugging_face + "@main") == find_preset(preset.name.upper())
+        assert find_preset(preset.name.upper()) == preset
 
 
 def test_what_a_server_has_is_asked_of_it(server):

@@ -53,12 +53,6 @@ def find_preset(name: str) -> Preset | None:
     return next((one for one in presets() if wanted in (one.name, *one.aliases)), None)
 
 
-def preset_of(model: str) -> Preset | None:
-    """Return the preset that a model belongs to by one of its names; options and revisions do not matter."""
-    bare = model.partition("?")[0].partition("@")[0]
-    return next((one for one in presets() if bare in (one.ollama, one.hugging_face)), None)
-
-
 def resolve(name: str, rest: str = "", *, models: Callable[[], list[str] | None] | None = None) -> str | None:
     """Return the full name of the engine for a preset ("ollama:qwen3:8b?thinking=off"); None if `name` is no preset.
 

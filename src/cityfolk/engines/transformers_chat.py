@@ -10,7 +10,7 @@ from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 
 from cityfolk.errors import DataError, EngineError
-from cityfolk.pocket.constrain import allowed
+from cityfolk.pocket.constrain import Matcher, allowed, compile_schema
 from cityfolk.types import Message
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -93,29 +93,6 @@ def _folded(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"{system}\n\n{rest[0]['content']}"}, *rest[1:]]
 
 
-class Bound:
-    """One reply on its way through a schema."""
-
-    def __init__(self, matcher: LLMatcher) -> None:
-        self._matcher = matcher
-
-    def mask_into(self, words: NDArray[np.int32]) -> None:
-        """Write the tokens allowed now as bits, 32 to a word."""
-        self._matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
-
-    def accept(self, token: int) -> bool:
-        """Take a token; return True when the reply is complete. DataError when the schema can't go on."""
-        if not self._matcher.consume_token(token):
-            raise DataError(
-                f"the schema cannot be followed: {self._matcher.get_error()}", hint="simplify the JSON schema"
-            )
-        return bool(self._matcher.is_stopped())
-
-    def forced(self) -> list[int]:
-        """Return the tokens that must come next, none where the model has a choice."""
-        return list(self._matcher.compute_ff_tokens())
-
-
 class Grammar:
     """Compiles schemas to token masks for one tokenizer, each once."""
 
@@ -130,23 +107,13 @@ class Grammar:
         self._tokenizer = LLTokenizer(_plain(backend), n_vocab=size, eos_token=list(stops))
         self._compiled: dict[str, LLMatcher] = {}
 
-    def matcher(self, schema: str) -> Bound:
+    def matcher(self, schema: str) -> Matcher:
         """Return a fresh matcher for a JSON schema; DataError when llguidance can't compile it."""
         if schema not in self._compiled:
-            try:
-                grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_LAYOUT)
-            except ValueError as problem:
-                raise DataError(f"the schema is no JSON: {problem}", hint="pass a JSON schema as text") from problem
-            compiled = LLMatcher(self._tokenizer, grammar)
-            if compiled.is_error():
-                raise DataError(
-                    f"the schema cannot be compiled: {compiled.get_error().splitlines()[0]}",
-                    hint="use objects, arrays, strings, integers and enums",
-                )
-            self._compiled[schema] = compiled
-        return Bound(self._compiled[schema].deep_copy())
+            self._compiled[schema] = compile_schema(self._tokenizer, schema, _LAYOUT)
+        return Matcher(self._compiled[schema].deep_copy())
 
-    def masks(self, bound: Sequence[Bound | None]) -> NDArray[np.bool_] | None:
+    def masks(self, bound: Sequence[Matcher | None]) -> NDArray[np.bool_] | None:
         """Return the tokens allowed for each row, (rows, vocabulary); None where no row is bound."""
         if all(row is None for row in bound):
             return None

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cityfolk.engines.transformers_chat import Bound, Chat, Grammar
+from cityfolk.engines.transformers_chat import Chat, Grammar
 from cityfolk.engines.transformers_slots import Piece, Slots
 from cityfolk.errors import CityfolkError, DataError
+from cityfolk.pocket.constrain import Matcher
 from cityfolk.rng import child
 from cityfolk.types import Finish, Reply, Request
 
@@ -33,7 +34,7 @@ class _Row:
     limit: int
     begun: float
     inside: bool = False  # the prompt opened a thought
-    bound: Bound | None = None
+    bound: Matcher | None = None
     thinking: bool = False  # no mask until the thought is closed
     may_think: bool = False  # the first token may open a thought
     branches: tuple[tuple[int, ...], ...] = ()

@@ -90,3 +90,8 @@ class Evidence:
     def __add__(self, other: Evidence) -> Evidence:
         """Put two together, in order."""
         return Evidence(self.findings + other.findings, self.details + other.details)
+
+    def named(self, source: str) -> Evidence:
+        """Return it with `@source` behind every finding's id and its name behind every title."""
+        findings = (replace(f, id=f"{f.id}@{source}", title=f"{f.title} ({source})") for f in self.findings)
+        return Evidence(tuple(findings), self.details)

@@ -140,88 +140,12 @@ def permutation_columns(differences: ArrayLike, stream: Generator, resamples: in
     return np.asarray((extreme + 1) / (resamples + 1))
 
 
-def permutation_unpaired(x: ArrayLike, y: ArrayLike, stream: Generator, resamples: int = 9999) -> float:
-    """Return the two-sided p-value of equal means: members are dealt anew to two groups of the same sizes."""
-    first, second = _sample(x), _sample(y)
-    pooled = np.concatenate([first, second])
-    pooled = pooled - pooled.mean()
-    least = abs(pooled[: len(first)].sum()) - 1e-9 * max(np.abs(pooled).sum(), 1e-300)
-    extreme = 0
-    for size in _batches(resamples, len(pooled)):
-        dealt = stream.permuted(np.broadcast_to(pooled, (size, len(pooled))), axis=1)
-        extreme += int((np.abs(dealt[:, : len(first)].sum(axis=1)) >= least).sum())
-    return (extreme + 1) / (resamples + 1)
-
-
 def _batches(total: int, width: int) -> list[int]:
     size = max(1, min(total, _AT_ONCE // max(width, 1)))
     return [min(size, total - start) for start in range(0, total, size)]
 
 
-# ----------------------------------------------------------------------------------------------------- effect sizes
-
-
-def hedges_g(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Return Hedges' g of two independent samples, mean(x) - mean(y) in pooled standard deviations.
-
-    Hedges (1981), "Distribution theory for Glass's estimator of effect size", eq. 6e with the exact correction;
-    interval by the large-sample variance n/(n1 n2) + g^2 / (2 n) (Hedges & Olkin 1985, p. 86), p by Welch's t.
-    """
-    from scipy.special import gammaln
-    from scipy.stats import ttest_ind
-
-    first, second = _sample(x, 2), _sample(y, 2)
-    n1, n2 = len(first), len(second)
-    free = n1 + n2 - 2
-    pooled = np.sqrt(((n1 - 1) * first.var(ddof=1) + (n2 - 1) * second.var(ddof=1)) / free)
-    if pooled == 0:
-        equal = first.mean() == second.mean()
-        return Estimate(0.0, 0.0, 0.0, 1.0) if equal else Estimate(float("nan"), float("nan"), float("nan"))
-    correction = np.exp(gammaln(free / 2) - gammaln((free - 1) / 2)) * np.sqrt(2 / free) if free > 1 else 1.0
-    g = float(correction * (first.mean() - second.mean()) / pooled)
-    error = np.sqrt((n1 + n2) / (n1 * n2) + g * g / (2 * (n1 + n2)))
-    half = _z(level) * float(error)
-    p = float(ttest_ind(first, second, equal_var=False).pvalue)
-    return Estimate(g, g - half, g + half, p)
-
-
-def cliffs_delta(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Return Cliff's delta, P(x > y) - P(x < y), from -1 to 1.
-
-    Interval by Cliff's (1993) consistent variance and his asymmetric bounds (Feng & Cliff 2004, eq. 9), p by
-    Mann-Whitney. O((n1 + n2) log(n1 + n2)).
-    """
-    from scipy.stats import mannwhitneyu
-
-    first, second = _sample(x, 2), _sample(y, 2)
-    rows, columns = _dominance(first, second), -_dominance(second, first)
-    delta, n1, n2 = float(rows.mean()), len(first), len(second)
-    cells = 1.0 - _ties(first, second) - delta**2  # the mean over all pairs of (d_ij - delta)^2, d_ij in -1, 0, 1
-    between = n2 * n2 * ((rows - delta) ** 2).sum() + n1 * n1 * ((columns - delta) ** 2).sum()
-    variance = (between - n1 * n2 * cells) / (n1 * n2 * (n1 - 1) * (n2 - 1))
-    variance = max(float(variance), (1 - delta**2) / (n1 * n2 - 1))  # Cliff's least value
-    z = _z(level)
-    top = z * np.sqrt(variance) * np.sqrt((1 - delta**2) ** 2 + z * z * variance)
-    below = 1 - delta**2 + z * z * variance
-    if below == 0:
-        low = high = delta
-    else:
-        low, high = (delta - delta**3 - top) / below, (delta - delta**3 + top) / below
-    p = float(mannwhitneyu(first, second, alternative="two-sided").pvalue)
-    return Estimate(delta, max(-1.0, float(low)), min(1.0, float(high)), p)
-
-
-def _dominance(x: Floats, y: Floats) -> Floats:
-    """Return for each x the share of y below it less the share above it."""
-    ordered = np.sort(y)
-    below, upto = np.searchsorted(ordered, x, side="left"), np.searchsorted(ordered, x, side="right")
-    return np.asarray((below - (len(y) - upto)) / len(y), dtype=np.float64)
-
-
-def _ties(x: Floats, y: Floats) -> float:
-    ordered = np.sort(y)
-    equal = np.searchsorted(ordered, x, side="right") - np.searchsorted(ordered, x, side="left")
-    return float(equal.mean() / len(y))
+# ------------------------------------------------------------------------------------------- means and correlations
 
 
 def mean_interval(values: ArrayLike, level: float = LEVEL) -> Estimate:
@@ -277,13 +201,6 @@ def holm(p_values: ArrayLike) -> Floats:
     p, order, undo = _ordered(p_values)
     steps = (len(p) - np.arange(len(p))) * p[order]
     return np.asarray(np.minimum(np.maximum.accumulate(steps), 1.0)[undo])
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> Floats:
-    """Return p-values adjusted for the false discovery rate (Benjamini & Hochberg 1995)."""
-    p, order, undo = _ordered(p_values)
-    steps = p[order] * len(p) / (np.arange(len(p)) + 1)
-    return np.asarray(np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)[undo])
 
 
 def _ordered(p_values: ArrayLike) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:

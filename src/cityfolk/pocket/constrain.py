@@ -34,6 +34,10 @@ class Matcher:
             )
         return bool(self._matcher.is_stopped())
 
+    def forced(self) -> list[int]:
+        """Return the tokens that must come next, none where the model has a choice."""
+        return list(self._matcher.compute_ff_tokens())
+
 
 class Constrainer:
     """Compiles schemas for one tokenizer, each once."""
@@ -55,18 +59,23 @@ class Constrainer:
 
     def _compile(self, schema: str) -> LLMatcher:
         if schema not in self._compiled:
-            try:
-                grammar = LLMatcher.grammar_from_json_schema(schema, overrides=_COMPACT)
-            except ValueError as problem:
-                raise DataError(f"the schema is no JSON: {problem}", hint="pass a JSON schema as text") from problem
-            compiled = LLMatcher(self._tokenizer, grammar)
-            if compiled.is_error():
-                raise DataError(
-                    f"the schema cannot be compiled: {compiled.get_error().splitlines()[0]}",
-                    hint="use objects, arrays, strings, integers and enums",
-                )
-            self._compiled[schema] = compiled
+            self._compiled[schema] = compile_schema(self._tokenizer, schema, _COMPACT)
         return self._compiled[schema]
+
+
+def compile_schema(tokenizer: LLTokenizer, schema: str, layout: Any) -> LLMatcher:
+    """Compile a JSON schema for a tokenizer; `layout` says where white space may stand. DataError when it can't be."""
+    try:
+        grammar = LLMatcher.grammar_from_json_schema(schema, overrides=layout)
+    except ValueError as problem:
+        raise DataError(f"the schema is no JSON: {problem}", hint="pass a JSON schema as text") from problem
+    compiled = LLMatcher(tokenizer, grammar)
+    if compiled.is_error():
+        raise DataError(
+            f"the schema cannot be compiled: {compiled.get_error().splitlines()[0]}",
+            hint="use objects, arrays, strings, integers and enums",
+        )
+    return compiled
 
 
 def allowed(words: NDArray[np.int32], size: int) -> NDArray[np.bool_]:

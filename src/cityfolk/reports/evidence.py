@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import polars as pl
-
 from cityfolk.evaluation.flags import test_of
 from cityfolk.reports import evidence_fair, evidence_margins, evidence_texts, evidence_traits
 from cityfolk.reports.evidence_inputs import Shown, row_finding, swatches
@@ -172,8 +170,3 @@ def comparison(differences: Sequence[dict[str, object]], paired: str) -> Html:
         ),
         class_="card across",
     )
-
-
-def shown_of_pair(findings: pl.DataFrame) -> list[dict[str, object]]:
-    """Return the findings that compare two sources person by person (`text.compare.*`)."""
-    return findings.filter(pl.col("id").str.starts_with("text.compare.")).to_dicts()

@@ -11,10 +11,10 @@ import polars as pl
 
 from cityfolk.errors import UsageError
 from cityfolk.evaluation.corpus import Corpus
+from cityfolk.evaluation.expressed import expressed_findings
 from cityfolk.evaluation.fairness.pairs import counterfactual_evidence
 from cityfolk.evaluation.people import evaluate_people
 from cityfolk.evaluation.personality_check import personality_findings
-from cityfolk.evaluation.rater import expressed_findings
 from cityfolk.evaluation.text_basic import text_findings, valid_finding
 from cityfolk.places.pack import load_place
 from cityfolk.profiles.cohort import ADULTS, filter_conditions

@@ -10,8 +10,8 @@ from cityfolk.evaluation.corpus import Corpus
 from cityfolk.evaluation.personal.evidence import personal_evidence, personal_of
 from cityfolk.evaluation.personal.positivity import kept_of, positivity_evidence
 from cityfolk.evaluation.personal.scores import Rater, Scores, ranks, score
-from cityfolk.evaluation.rater import INSTRUMENT
 from cityfolk.evaluation.statistics import correlation
+from cityfolk.personality.lexicon import INSTRUMENT
 from cityfolk.vocabulary import TRAITS
 
 

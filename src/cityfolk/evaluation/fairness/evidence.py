@@ -59,10 +59,7 @@ def fairness_evidence(
             sampled(corpus.of(source), most, "fairness"), source, alpha, attributes, only_sentiment
         )
         if several:
-            findings = tuple(
-                replace(one, id=f"{one.id}@{source}", title=f"{one.title} ({source})") for one in found.findings
-            )
-            found = Evidence(findings, found.details)
+            found = found.named(source)
         evidence = evidence + found
     return evidence
 

@@ -8,7 +8,7 @@ texts of one citizen is in the interval, and more samples a citizen make it smal
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from cityfolk.evaluation.fairness.measures import INSTRUMENT, TITLES, UNITS, mea
 from cityfolk.evaluation.feeling.evidence import prose_fields
 from cityfolk.evaluation.feeling.lexicon import INSTRUMENT as FEELING
 from cityfolk.evaluation.intervals import Z90
-from cityfolk.evaluation.statistics import holm, mean_interval, permutation_columns
+from cityfolk.evaluation.statistics import holm, mean_interval, permutation_paired
 from cityfolk.evaluation.written import written_columns
 from cityfolk.types import Finding, Verdict
 
@@ -60,10 +60,7 @@ def counterfactual_evidence(
         part = named.filter(pl.col("source") == source)
         found = _source_evidence(Corpus(profiles=part, fields=chosen, seed=seed), source, alpha)
         if len(sources) > 1:
-            findings = tuple(
-                replace(one, id=f"{one.id}@{source}", title=f"{one.title} ({source})") for one in found.findings
-            )
-            found = Evidence(findings, found.details)
+            found = found.named(source)
         evidence = evidence + found
     return evidence
 
@@ -96,7 +93,7 @@ def _source_evidence(corpus: Corpus, source: str, alpha: float) -> Evidence:
     raw = []
     for one, name in tests:
         stream = rng.child(corpus.seed, "evaluation", "counterfactual", one.attribute, one.value, name)
-        raw.append(float(permutation_columns((one.swapped[name] - one.drawn[name])[:, None], stream, _FLIPS)[0]))
+        raw.append(permutation_paired(one.swapped[name] - one.drawn[name], stream, _FLIPS))
     judged = [position for position, (one, _) in enumerate(tests) if one.attribute not in _NO_VERDICT]
     corrected = np.array(raw, dtype=np.float64)
     corrected[judged] = holm(corrected[judged])

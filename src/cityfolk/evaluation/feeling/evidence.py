@@ -46,10 +46,7 @@ def feeling_evidence(
     for source in corpus.sources:
         found = _source_evidence(sampled(corpus.of(source), most, "feeling"), source, loaded, most_classified)
         if several:
-            findings = tuple(
-                replace(one, id=f"{one.id}@{source}", title=f"{one.title} ({source})") for one in found.findings
-            )
-            found = Evidence(findings, found.details)
+            found = found.named(source)
         evidence = evidence + found
     return evidence
 

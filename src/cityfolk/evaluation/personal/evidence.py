@@ -27,7 +27,7 @@ from cityfolk import rng
 from cityfolk.evaluation.corpus import Corpus, Detail, Evidence
 from cityfolk.evaluation.personal.scores import Floats, Rater, Scores, ranks, score
 from cityfolk.evaluation.statistics import Estimate, bootstrap, correlation, mean_interval
-from cityfolk.evaluation.truth.evidence import MOST_PROFILES, named, sampled
+from cityfolk.evaluation.truth.evidence import MOST_PROFILES, sampled
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
 
@@ -48,7 +48,7 @@ def personal_evidence(corpus: Corpus, rater: Rater | None = None, *, most: int =
         part = sampled(corpus.of(source), most)
         scores = score(Corpus(profiles=part.profiles, fields=part.fields, people=part.people, seed=part.seed), chosen)
         evidence = personal_of(scores, chosen.name, seed=corpus.seed)
-        total += named(evidence, source) if len(corpus.sources) > 1 else evidence
+        total += evidence.named(source) if len(corpus.sources) > 1 else evidence
     return total
 
 

@@ -26,7 +26,7 @@ from cityfolk.evaluation.feeling.lexicon import INSTRUMENT as FEELING
 from cityfolk.evaluation.feeling.lexicon import sentiment as by_lexicon
 from cityfolk.evaluation.personal.scores import Floats, Rater, Scores, score
 from cityfolk.evaluation.statistics import Estimate, bootstrap, mean_interval
-from cityfolk.evaluation.truth.evidence import named, sampled
+from cityfolk.evaluation.truth.evidence import sampled
 from cityfolk.evaluation.truth.reading import sentences
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
@@ -57,7 +57,7 @@ def positivity_evidence(
         part = sampled(corpus.of(source), most)
         evidence = _length(part, feel, judge, instrument) + _course(part, source, feel, judge, instrument)
         evidence += kept_of(score(part, judge), judge.name, seed=corpus.seed)
-        total += named(evidence, source) if len(corpus.sources) > 1 else evidence
+        total += evidence.named(source) if len(corpus.sources) > 1 else evidence
     return total
 
 

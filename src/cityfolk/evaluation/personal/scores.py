@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cityfolk.evaluation.corpus import Corpus
-from cityfolk.evaluation.rater import INSTRUMENT, rate_many
+from cityfolk.personality.lexicon import INSTRUMENT, rate_many
 from cityfolk.vocabulary import NORMS, TRAITS
 
 Floats = NDArray[np.float64]

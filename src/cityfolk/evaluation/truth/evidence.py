@@ -53,7 +53,7 @@ def truth_evidence(
     for source in corpus.sources:
         part = sampled(corpus.of(source), most)
         evidence = truth_of(truth_table(part), official, weights, seed=corpus.seed)
-        total += named(evidence, source) if several else evidence
+        total += evidence.named(source) if several else evidence
     return total
 
 
@@ -65,12 +65,6 @@ def sampled(corpus: Corpus, most: int) -> Corpus:
     order = rng.uniform_at(corpus.seed, "evaluation", "sample", ids=ids)
     kept = np.sort(np.argsort(order, kind="stable")[:most])
     return replace(corpus, profiles=corpus.profiles[kept])
-
-
-def named(evidence: Evidence, source: str) -> Evidence:
-    """Put a source's name at the end of ids and titles."""
-    findings = tuple(replace(f, id=f"{f.id}@{source}", title=f"{f.title} ({source})") for f in evidence.findings)
-    return Evidence(findings, evidence.details)
 
 
 def truth_of(

@@ -70,16 +70,11 @@ def variety_evidence(corpus: Corpus, *, embedder: Embedder | str | None = "", sa
     evidence = Evidence()
     for source in corpus.sources:
         found = Evidence(*_source(corpus.of(source), source, sizes))
-        evidence += _named(found, source) if several else found
+        evidence += found.named(source) if several else found
     if embedder is not None:
         for source, found in _meaning(corpus, embedder, sizes):
-            evidence += _named(found, source) if several else found
+            evidence += found.named(source) if several else found
     return evidence
-
-
-def _named(evidence: Evidence, source: str) -> Evidence:
-    findings = (replace(f, id=f"{f.id}@{source}", title=f"{f.title} ({source})") for f in evidence.findings)
-    return Evidence(tuple(findings), evidence.details)
 
 
 def _drawn(corpus: Corpus, source: str, purpose: str, n: int, size: int) -> NDArray[np.int64]:

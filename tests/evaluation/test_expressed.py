@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cityfolk.errors import DataError
-from cityfolk.evaluation.rater import auc, explain, expressed_findings, lexicon, rate, rate_many, written_text
+from cityfolk.evaluation.expressed import auc, expressed_findings, written_text
+from cityfolk.personality.lexicon import explain, lexicon, rate, rate_many
 from cityfolk.vocabulary import TRAITS
 
 HIGH = {
