@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STUDY ?= demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-long lint check-sources bench clean
+.PHONY: demo test test-long lint check-sources check-original bench clean
 
 $(VENV)/base: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("cityfolk needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
@@ -35,6 +35,9 @@ test-long: $(VENV)/test
 
 check-sources: $(VENV)/base
 	$(BIN)/python scripts/check_sources.py "$(DATA)"
+
+check-original: $(VENV)/base
+	$(BIN)/python scripts/check_original.py "$(DATA)"
 
 bench: $(VENV)/base
 	$(BIN)/python benchmarks/people.py

@@ -1,11 +1,13 @@
 """The pocket model in llama.cpp's server beside our own decoding: the same greedy words, and how fast each is.
 
-    python benchmarks/llama_server.py --server PATH/TO/llama-server [--lives 32] [--tokens 128] [--json]
+    python benchmarks/llama_server.py --server PATH/TO/llama-server [--lives 32] [--tokens 128] [--no-speed] [--json]
 
 The model is written as GGUF (extra `gguf`) and served with as many slots as the largest crowd.
  - tokens: the prompts of real profile requests, cut into tokens by llama.cpp and by our tokenizer;
  - parity: greedy replies of --tokens tokens to those prompts, given as token numbers. A reply that differs is counted
    with the gap, at the first difference, between the two tokens in our logits: a tie that rounding decides is near 0;
+ - engine: the same requests with their schema through cityfolk's `openai:` engine, 8 at once: replies that pass the
+   check which `write` makes, calls that had to be made again, and what the engine has to say of the server;
  - speed: whole lives (json_schema) and plain replies at 1, 8 and 32 at once, over HTTP from llama.cpp and in process
    from ours, alternating. Tokens are those written, seconds are those of the run.
 """
@@ -30,12 +32,14 @@ import aiohttp
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cityfolk.engines.openai import OpenAIEngine
 from cityfolk.engines.pocket import PocketEngine
 from cityfolk.pocket.arrays import load_weights, weights_folder
 from cityfolk.pocket.decoder import Decoder
 from cityfolk.pocket.gguf import write_gguf
 from cityfolk.pocket.serving import cores
 from cityfolk.pocket.tokenizer import PocketTokenizer
+from cityfolk.profiles.write import parse_profile
 from cityfolk.types import Request
 from pocket import requests_of
 
@@ -124,6 +128,30 @@ def parity(address: str, requests: list[Request], count: int) -> dict[str, objec
     }
 
 
+def through_engine(address: str, requests: list[Request]) -> dict[str, object]:
+    """Ask for whole lives through the `openai:` engine, and check every reply."""
+    engine = OpenAIEngine("pocket-1", [f"{address}/v1"], concurrency=8)
+    began = time.perf_counter()
+    replies = [reply for _, reply in engine.generate(requests)]
+    took = time.perf_counter() - began
+    accepted, refused = 0, []
+    for reply in replies:
+        try:
+            parse_profile(reply)
+            accepted += reply.finish == "stop"
+        except ValueError as error:
+            refused.append(f"{reply.error or error}")
+    return {
+        "calls": len(replies),
+        "accepted": accepted,
+        "asked_again": sum(len(reply.faults) for reply in replies),
+        "schema_mode": engine.schema_mode,
+        "notices": engine.notices,
+        "refused": refused[:3],
+        "seconds": round(took, 2),
+    }
+
+
 async def ask_all(address: str, requests: list[Request], crowd: int) -> tuple[int, float, int]:
     """Ask llama-server, `crowd` at once; return (tokens written, seconds, replies that are whole JSON)."""
     waiting = iter(requests)
@@ -196,11 +224,12 @@ def speed(address: str, requests: list[Request]) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Run all three and print them."""
+    """Run all and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True)
     parser.add_argument("--lives", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--no-speed", action="store_true", help="leave out the last part, which takes longest")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     requests = requests_of("cambridge-ma", args.lives)
@@ -208,13 +237,15 @@ def main() -> None:
         model = write_gguf(weights_folder(), Path(folder) / "pocket-1.gguf")
         with llama(args.server, model, max(CROWDS)) as address:
             same = parity(address, requests, args.tokens)
-            rows = speed(address, requests)
+            engine = through_engine(address, requests)
+            rows = [] if args.no_speed else speed(address, requests)
     if args.json:
-        print(json.dumps({"cores": os.cpu_count(), "parity": same, "speed": rows}, indent=1))
+        print(json.dumps({"cores": os.cpu_count(), "parity": same, "engine": engine, "speed": rows}, indent=1))
         return
-    for name, value in same.items():
+    for name, value in [*same.items(), *((f"engine_{name}", value) for name, value in engine.items())]:
         print(f"{name.replace('_', ' ')}: {value}")
-    print(f"{'':10} {'schema':>7} {'at once':>8} {'calls':>6} {'tokens':>8} {'s':>8} {'tokens/s':>9} {'whole':>6}")
+    if rows:
+        print(f"{'':10} {'schema':>7} {'at once':>8} {'calls':>6} {'tokens':>8} {'s':>8} {'tokens/s':>9} {'whole':>6}")
     for row in rows:
         print(
             f"{row['who']:10} {row['schema']!s:>7} {row['at_once']:8} {row['calls']:6} {row['tokens']:8,} "

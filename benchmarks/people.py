@@ -3,7 +3,8 @@
     python benchmarks/people.py [--place cambridge-ma] [--scales 1 10] [--json]
 
 Every measurement runs in a process of its own (peak memory is that process's), one after the other:
- - build: the whole population of a place, at each scale (every count of its tables multiplied);
+ - build: the whole population of a place, at each scale (every count of its tables multiplied), and with --write both
+   its tables as Parquet, whose seconds are told apart; x100 takes about ten minutes and 10 GB;
  - floor: plain numpy raking of the same tables, whole-number rounding and one row a person, without households,
    attributes, personality or names: what no build can do without;
  - five-way: ten million (and a hundred times the place's) people from a table of 15,120 cells raked to all ten two-way
@@ -34,17 +35,37 @@ def measured(work) -> dict[str, float]:
         "people": people,
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
     }
 
 
-def build(place: str, scale: int) -> dict[str, float]:
-    """Build everyone of a place."""
+def peak_mb() -> float:
+    """Return the most memory that the process has held so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def build(place: str, scale: int, folder: str = "") -> dict[str, float]:
+    """Build everyone of a place; with a folder write both tables there, timed apart but within the peak memory."""
     from cityfolk.people.build import build_people
     from cityfolk.places.pack import load_place
 
-    pack = load_place(place)
-    return measured(lambda: build_people(pack, 0, scale=scale).people.height)
+    pack, made = load_place(place), []
+
+    def work() -> int:
+        made.append(build_people(pack, 0, scale=scale))
+        return made[0].people.height
+
+    result = measured(work)
+    result["households"] = made[0].households["kind"].is_in(["family", "nonfamily"]).sum()
+    if folder:
+        began, paths = time.perf_counter(), []
+        for name in ("people", "households"):
+            paths.append(Path(folder) / f"{name}_x{scale}.parquet")
+            getattr(made[0], name).write_parquet(paths[-1], compression="zstd")
+        result["write_s"] = time.perf_counter() - began
+        result["written_mb"] = sum(path.stat().st_size for path in paths) / 2**20
+        result["peak_mb"] = peak_mb()
+    return result
 
 
 def floor(place: str, scale: int) -> dict[str, float]:
@@ -112,6 +133,10 @@ def show(name: str, result: dict[str, float]) -> None:
         f"{name:28} {result['people']:>12,} people {result['wall_s']:8.2f} s {result['cpu_s']:8.2f} CPU s "
         f"{result['peak_mb']:8,.0f} MB {each:8.3f} CPU microseconds a person"
     )
+    if "households" in result:
+        print(f"{'':28} {result['households']:>12,} households")
+    if "write_s" in result:
+        print(f"{'':28} written in {result['write_s']:.1f} s, {result['written_mb']:,.0f} MB of Parquet")
 
 
 def main() -> None:
@@ -119,28 +144,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--place", default="cambridge-ma")
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--only", choices=("build", "floor", "five-way"), help="measure nothing else")
+    parser.add_argument("--write", metavar="FOLDER", default="", help="write the tables of each build there")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--task", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.task:
         kind, *rest = args.task
-        tasks = {"build": build, "floor": floor}
-        result = five_way(int(rest[0])) if kind == "five-way" else tasks[kind](rest[0], int(rest[1]))
-        print(json.dumps(result))
+        tasks = {
+            "build": lambda place, scale, folder="": build(place, int(scale), folder),
+            "floor": lambda place, scale: floor(place, int(scale)),
+            "five-way": lambda people: five_way(int(people)),
+        }
+        print(json.dumps(tasks[kind](*rest)))
         return
+    kinds = (args.only,) if args.only else ("build", "floor", "five-way")
     results: dict[str, dict[str, float]] = {}
     for scale in args.scales:
-        results[f"build x{scale}"] = apart("build", args.place, str(scale))
-        results[f"floor x{scale}"] = apart("floor", args.place, str(scale))
-    results["five-way, ten million"] = apart("five-way", str(TEN_MILLION))
-    hundred = int(100 * results[f"build x{args.scales[0]}"]["people"] / args.scales[0])
-    results["five-way, place x100"] = apart("five-way", str(hundred))
+        if "build" in kinds:
+            results[f"build x{scale}"] = apart("build", args.place, str(scale), *([args.write] if args.write else []))
+        if "floor" in kinds:
+            results[f"floor x{scale}"] = apart("floor", args.place, str(scale))
+    if "five-way" in kinds:
+        results["five-way, ten million"] = apart("five-way", str(TEN_MILLION))
+    if not args.only:
+        hundred = int(100 * results[f"build x{args.scales[0]}"]["people"] / args.scales[0])
+        results["five-way, place x100"] = apart("five-way", str(hundred))
     if args.json:
         print(json.dumps(results, indent=1))
         return
     for name, result in results.items():
         show(name, result)
-    for scale in args.scales:
+    for scale in args.scales if not args.only else ():
         ratio = results[f"build x{scale}"]["cpu_s"] / results[f"floor x{scale}"]["cpu_s"]
         print(f"build against floor, x{scale}: {ratio:.1f} times the CPU seconds")
 

@@ -6,19 +6,25 @@ import json
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from numpy.random import Generator
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from cityfolk import rng as addressed
+from cityfolk.personality.inventory import PROMPTED_CHOICE, UNTARGETED_CHOICE
 from cityfolk.personality.words import POLES
+from cityfolk.pocket.answering import parse, split
 from cityfolk.pocket.grammar import write_profile
 from cityfolk.pocket.reflecting import write_reflections
 from cityfolk.pocket.talk import write_answer, write_choice
+from cityfolk.preferences.prompts import PROMPTED_GUIDANCE, QUESTION_GUIDANCE, UNTARGETED_GUIDANCE
 from cityfolk.profiles.prompts import GUIDANCE, REFLECTION_GUIDANCE, citizen_text, profile_messages, reflection_messages
 from cityfolk.profiles.schema import ProfileText, ReflectionsText
 from cityfolk.types import Citizen, Message
+from cityfolk.vocabulary import TRAITS
+from pocket_answers import answer_sample, choice_sample, question_sample
 from pocket_citizens import NamePool, draw_citizen
 
 VOCABULARY = 4096
@@ -28,7 +34,10 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 # Shares of the training mix.
-MIX = (("profile", 0.64), ("full", 0.07), ("reflections", 0.09), ("repeat", 0.10), ("choice", 0.06), ("answer", 0.04))
+MIX = (
+    ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03), ("answer", 0.03),
+    ("reply", 0.26), ("voice", 0.06), ("ask", 0.05), ("pick", 0.05),
+)  # fmt: skip
 _LABELS = {
     "name": "Name:",
     "age": "\nAge:",
@@ -40,7 +49,16 @@ _LABELS = {
     "household": "\nHousehold:",
     "education": "\nEducation:",
     "family": '"],"family":"',
+    "topic": "Topic:",
+    "style": "\nStyle:",
+    "question": "Question:",
 }
+# Words that stand between a topic and what is said of it; a copied topic neither begins nor ends with one.
+_AROUND = frozenset(
+    "a about after ahead and approach around as at be before bring by comes day do does during end first for from "
+    "go goes had hand handle has have how i if in is isn it like line me mean middle my of on over part s t that "
+    "the this through time to took view was went were what when which while with would you your".split()
+)
 REPEAT_GUIDANCE = "Repeat the facts of the resident described below, in any order."
 ANSWER_GUIDANCE = (
     "You are the resident described below. Answer in the first person, in one to three sentences.",
@@ -56,10 +74,10 @@ CHOICE_GUIDANCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One conversation about a citizen: the messages, the reply that is right, and its part of the mix."""
+    """One conversation: the messages, the reply that is right, its part of the mix, and the citizen if it has one."""
 
     kind: str
-    citizen: Citizen
+    citizen: Citizen | None
     messages: tuple[Message, ...]
     reply: str
 
@@ -68,6 +86,15 @@ def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str =
     """Return sample `number` of a split: the same one whatever else has been made."""
     rng = addressed.child(seed, "pocket", split, number)
     kind = kind or _kind(rng.random())
+    if kind in ("reply", "voice"):
+        messages, reply = answer_sample(rng, targeted=kind == "reply")
+        return Sample(kind=kind, citizen=None, messages=messages, reply=reply)
+    if kind == "ask":
+        messages, asked = question_sample(rng)
+        return Sample(kind=kind, citizen=None, messages=messages, reply=compact(asked))
+    if kind == "pick":
+        messages, reply = choice_sample(rng)
+        return Sample(kind=kind, citizen=None, messages=messages, reply=reply)
     citizen = draw_citizen(rng, names)
     messages, reply = _conversation(kind, citizen, rng)
     return Sample(kind=kind, citizen=citizen, messages=messages, reply=reply)
@@ -78,7 +105,7 @@ def _kind(u: float) -> str:
         u -= share
         if u < 0:
             return kind
-    return "answer"
+    return "pick"
 
 
 def _conversation(kind: str, citizen: Citizen, rng: Generator) -> tuple[tuple[Message, ...], str]:
@@ -117,7 +144,7 @@ def render(messages: tuple[Message, ...]) -> str:
 
 def whole_pieces() -> list[str]:
     """Return the strings that are one token each: keys of the two schemas, labels of the prompt, pole markers."""
-    pieces = ['"}', '","']
+    pieces = ['"}', '","', '{"questions":["', '"]}']
     lists = ("strengths", "weaknesses")
     for model in (ProfileText, ReflectionsText):
         keys = list(model.model_fields)
@@ -129,6 +156,7 @@ def whole_pieces() -> list[str]:
         "Education", "Work", "Commute", "Income", "Religion", "Politics", "Disability", "Body",
     )  # fmt: skip
     pieces += [f"\n{label}:" for label in labels]
+    pieces += ["Topic:", "\nStyle:", "\nBring out:", "\nQuestions:", "Question:"]
     pieces += ["Name:", *(f"\n{trait.capitalize()}:" for trait in POLES)]
     pieces += [f" ({', '.join(words)})" for pair in POLES.values() for words in pair]
     return [*dict.fromkeys(pieces), " of 100 adults"]
@@ -162,6 +190,7 @@ def _texts(seed: int, names: NamePool, samples: int, pieces: list[str]) -> Itera
             yield from text.split("\x00")
     yield from ("Yes", "No", "A", "B", "C", "D", "E") * 200
     yield from (GUIDANCE, REFLECTION_GUIDANCE, *ANSWER_GUIDANCE, *CHOICE_GUIDANCE) * 100
+    yield from (PROMPTED_GUIDANCE, UNTARGETED_GUIDANCE, QUESTION_GUIDANCE, PROMPTED_CHOICE, UNTARGETED_CHOICE) * 100
     yield from (doc for doc in _plain_english() for _ in range(2))
 
 
@@ -185,18 +214,60 @@ class Copies:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         texts = [tokenizer.decode([n], skip_special_tokens=False) for n in range(tokenizer.get_vocab_size())]
+        self._texts = texts
+        self._line_end = tokenizer.token_to_id(" of 100 adults")
         self._first_piece = len(texts) - len(whole_pieces())
         self._opens = {n for n, text in enumerate(texts) if text.startswith((" ", "\n"))}
         self._digits = {n for n, text in enumerate(texts) if len(text) == 1 and text.isdigit()}
         self._label = {name: tokenizer.token_to_id(piece) for name, piece in _LABELS.items()}
         self._comma = tokenizer.token_to_id(",")
+        self._end = tokenizer.token_to_id("<|end|>")
+        self._around = {n for n, text in enumerate(texts) if _is_around(text)}
+        self._goes_on = {n for n, text in enumerate(texts) if text[:1].isalpha()}
 
     def find(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
-        """Return (place in the reply, place in the prompt) for every token that is copied."""
+        """Return (place in the reply, place in the prompt) for every token that is copied.
+
+        What the prompt is about decides what is: a citizen's facts, a topic to ask about, the topic of a question.
+        """
+        if self._label["name"] in prompt:
+            return self._facts(prompt, reply)
+        if self._label["topic"] in prompt:
+            start = prompt.index(self._label["topic"]) + 1
+            return _copied(prompt, reply, start, prompt.index(self._label["style"]))
+        if self._label["question"] in prompt:
+            start = prompt.index(self._label["question"]) + 1
+            return _copied(prompt, reply, *self._topic(prompt, reply, start, prompt.index(self._end, start)))
+        return []
+
+    def levels(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
+        """Return (place in the reply, place in the prompt) for every token of a statement that shows a trait.
+
+        The place in the prompt is the end of that trait's line. Only answers to questions have such places.
+        """
+        lines = [place for place, token in enumerate(prompt) if token == self._line_end]
+        if self._label["question"] not in prompt or len(lines) != len(TRAITS):
+            return []
+        starts = list(accumulate((len(self._texts[token]) for token in reply[:-1]), initial=0))
+        text = "".join(self._texts[token] for token in reply[:-1])
+        found, at = [], 0
+        for statement in split(text):
+            at = text.index(statement[:-1], at)
+            end, shown = at + len(statement), parse(statement)
+            if shown is not None and shown.trait:
+                line = lines[TRAITS.index(shown.trait)]
+                found += [(n, line) for n in range(len(reply) - 1) if at - 1 <= starts[n] < end - 1]
+            at = end - 1
+        return found
+
+    def _facts(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
         found = []
         for start, stop, once in self._values(prompt):
             value, at = prompt[start:stop], 0
             while at <= len(reply) - len(value):
+                if reply[at] != value[0]:
+                    at += 1
+                    continue
                 whole = at + len(value) == len(reply) or reply[at + len(value)] != value[-1]
                 if reply[at : at + len(value)] == value and whole:
                     found += [(at + step, start + step) for step in range(len(value))]
@@ -204,6 +275,30 @@ class Copies:
                         break
                 at += 1
         return found + self._household(prompt, reply)
+
+    def _topic(self, prompt: list[int], reply: list[int], start: int, stop: int) -> tuple[int, int]:
+        """Return the longest run between two places of the prompt that the reply has too, less the words around it."""
+        best = (start, start)
+        places: dict[int, list[int]] = {}
+        for place, token in enumerate(reply):
+            places.setdefault(token, []).append(place)
+        for first in range(start, stop):
+            if self._between(prompt, first):
+                continue
+            for place in places.get(prompt[first], ()):
+                size = 1
+                while first + size < stop and place + size < len(reply) and prompt[first + size] == reply[place + size]:
+                    size += 1
+                if size > best[1] - best[0]:
+                    best = (first, first + size)
+        first, last = best
+        while last > first and self._between(prompt, last - 1):
+            last -= 1
+        return first, last
+
+    def _between(self, prompt: list[int], place: int) -> bool:
+        """Tell whether a token is a whole word that stands around topics (" was", not that of " washing")."""
+        return prompt[place] in self._around and prompt[place + 1] not in self._goes_on
 
     def _values(self, prompt: list[int]) -> list[tuple[int, int, bool]]:
         spans = []
@@ -247,3 +342,20 @@ class Copies:
                     # What follows an age says whether somebody else comes.
                     found.append(place + 1)
         return found
+
+
+def _is_around(text: str) -> bool:
+    word = text.strip().lower()
+    return not any(letter.isalnum() for letter in word) or (text.startswith(" ") and word in _AROUND)
+
+
+def _copied(prompt: list[int], reply: list[int], start: int, stop: int) -> list[tuple[int, int]]:
+    """Return (place in the reply, place in the prompt) wherever the reply repeats the tokens from start to stop."""
+    value, size, found, at = prompt[start:stop], stop - start, [], 0
+    while size and at <= len(reply) - size:
+        if reply[at] == value[0] and reply[at : at + size] == value:
+            found += [(at + step, start + step) for step in range(size)]
+            at += size
+        else:
+            at += 1
+    return found

@@ -49,9 +49,13 @@ class Guide:
     def collect(self, q: Tensor, k: Tensor) -> None:
         """Keep the cross-entropy between the head's attention, before values are mixed, and its targets."""
         batch, rows, targets = self.places
-        scores = torch.einsum("nd,nld->nl", q[batch, rows], k[batch]) / q.shape[-1] ** 0.5
-        future = torch.arange(k.shape[1])[None, :] > rows[:, None]
-        self.loss = F.cross_entropy(scores.masked_fill(future, -1e9), targets)
+        losses = []
+        for number in batch.unique().tolist():
+            own = batch == number
+            scores = q[number, rows[own]] @ k[number].T / q.shape[-1] ** 0.5
+            future = torch.arange(k.shape[1]) > rows[own][:, None]
+            losses.append(F.cross_entropy(scores.masked_fill(future, -1e9), targets[own], reduction="sum"))
+        self.loss = torch.stack(losses).sum() / len(batch)
 
 
 class Block(nn.Module):

@@ -24,10 +24,12 @@ from pocket_citizens import NamePool
 from pocket_data import Copies, make_sample, token_ids, train_tokenizer
 from pocket_model import Guide, PocketModel, Shape
 
-Batch = tuple[Tensor, Tensor, Tensor]
-# Heads that are shown where to look: (layer, head, how far back), and (layer, head) that finds what is copied.
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+# Heads that are shown where to look: (layer, head, how far back), (layer, head) that finds what is copied, and those
+# that find the line of the trait that a statement shows.
 BACK = ((1, 2, 1), (1, 3, 2))
 COPY = ((3, 2), (3, 3), (4, 3))
+TRAIT = ((3, 0), (4, 0))
 
 
 def batches(tokenizer: Tokenizer, names: NamePool, args: argparse.Namespace, split: str) -> Iterator[Batch]:
@@ -57,27 +59,31 @@ def collate(pairs: list[tuple[list[int], list[int]]], copies: Copies) -> Batch:
     ids = torch.full((len(pairs), length), 4, dtype=torch.long)
     targets = torch.full((len(pairs), length), -1, dtype=torch.long)
     sources = torch.full((len(pairs), length), -1, dtype=torch.long)
+    levels = torch.full((len(pairs), length), -1, dtype=torch.long)
     for row, (prompt, reply) in enumerate(pairs):
         whole = torch.tensor(prompt + reply)
         ids[row, : len(whole) - 1] = whole[:-1]
         targets[row, len(prompt) - 1 : len(whole) - 1] = whole[len(prompt) :]
         for place, source in copies.find(prompt, reply):
             sources[row, len(prompt) + place - 1] = source
-    return ids, targets, sources
+        for place, source in copies.levels(prompt, reply):
+            levels[row, len(prompt) + place - 1] = source
+    return ids, targets, sources, levels
 
 
 def guides(batch: Batch) -> tuple[Guide, ...]:
     """Return where the guided heads should look in a batch."""
-    ids, _, sources = batch
+    ids, _, sources, levels = batch
     count = min(400, ids.numel())
     rows = torch.randint(2, ids.shape[1], (count,))
     which = torch.randint(0, ids.shape[0], (count,))
     found = [Guide(layer, head, (which, rows, rows - back)) for layer, head, back in BACK]
-    batch_at, row_at = torch.nonzero(sources >= 0, as_tuple=True)
-    if len(row_at):
-        kept = torch.randperm(len(row_at))[:300]
-        batch_at, row_at = batch_at[kept], row_at[kept]
-        found += [Guide(layer, head, (batch_at, row_at, sources[batch_at, row_at])) for layer, head in COPY]
+    for places, heads in ((sources, COPY), (levels, TRAIT)):
+        batch_at, row_at = torch.nonzero(places >= 0, as_tuple=True)
+        if len(row_at):
+            kept = torch.randperm(len(row_at))[:300]
+            batch_at, row_at = batch_at[kept], row_at[kept]
+            found += [Guide(layer, head, (batch_at, row_at, places[batch_at, row_at])) for layer, head in heads]
     return tuple(found)
 
 
@@ -99,9 +105,9 @@ def accumulate(
 
     results = list(pool.map(gradient, parts))
     # A batch counts by what it teaches: tokens to learn, but a tenth of a full batch at least.
-    sizes = [max(int((targets >= 0).sum()), ids.numel() // 16) for ids, targets, _ in parts]
+    sizes = [max(int((targets >= 0).sum()), ids.numel() // 16) for ids, targets, *_ in parts]
     shares = torch.tensor(sizes, dtype=torch.float32) / sum(sizes)
-    full = min(1.0, 2 * sum(sizes) / sum(ids.numel() for ids, _, _ in parts))
+    full = min(1.0, 2 * sum(sizes) / sum(ids.numel() for ids, *_ in parts))
     for weight, *grads in zip(weights, *(grads for _, grads, _ in results), strict=True):
         weight.grad = full * torch.tensordot(shares, torch.stack(grads), dims=1)
     mean = sum(loss * float(share) for (loss, _, _), share in zip(results, shares, strict=True))
@@ -162,7 +168,7 @@ def rate_at(share: float, step: int, peak: float) -> float:
 @torch.no_grad()
 def held_out(model: PocketModel, sets: list[Batch]) -> float:
     """Return the mean loss in nats a token over batches that training never sees."""
-    losses = [(float(model.loss(ids, targets)), int((targets >= 0).sum())) for ids, targets, _ in sets]
+    losses = [(float(model.loss(ids, targets)), int((targets >= 0).sum())) for ids, targets, *_ in sets]
     return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
 
 
@@ -201,7 +207,7 @@ def train(args: argparse.Namespace) -> None:
         for optimizer in steps:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        seen, step = seen + sum(ids.numel() for ids, _, _ in parts), step + 1
+        seen, step = seen + sum(ids.numel() for ids, *_ in parts), step + 1
         smooth = loss if step == 1 else 0.95 * smooth + 0.05 * loss
         if step % 20 == 0:
             pace = seen / (time.monotonic() - begun)

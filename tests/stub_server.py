@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import json
 import random
+import re
 import sys
 import time
 from urllib.parse import parse_qsl, urlsplit
@@ -41,6 +42,14 @@ SETTINGS = {
     "tokens": 1000,  # of every prompt
 }
 SENTENCE = "Line {mark}: keeps a small garden, walks to work along the river and calls an old friend on Sundays. "
+# How the schema is put into a prompt: by cityfolk, and by a package that the benchmarks compare with it.
+IN_PROMPT = re.compile(r"(?:must match this JSON schema:|<response_schema>)\n")
+
+
+def text_of(message):
+    """Return the text of a message, whose content may come in parts."""
+    content = message.get("content")
+    return "".join(part.get("text", "") for part in content) if isinstance(content, list) else str(content)
 
 
 def mark_of(text):
@@ -114,7 +123,7 @@ class Stub:
 
     def shared(self, messages):
         """Count the characters that a prompt shares with the one before it, from the first."""
-        prompt = "".join(str(message.get("content")) for message in messages)
+        prompt = "".join(text_of(message) for message in messages)
         counts, before, n = self.counts, self.previous, min(len(prompt), len(self.previous))
         low, high = 0, n
         while low < high:  # the longest common prefix, by halving
@@ -126,7 +135,9 @@ class Stub:
 
     def content(self, body):
         """Return the text of a good reply, or an HTTP refusal of the way in which JSON was asked for."""
-        last = body["messages"][-1]["content"]
+        if not body["messages"]:
+            return 400, "messages: [] is too short"
+        last = text_of(body["messages"][-1])
         mark = mark_of(last)
         form = body.get("response_format") or {}
         kind, can = form.get("type"), self.settings["schema"]
@@ -145,9 +156,9 @@ class Stub:
             self.counts["with_schema"] += 1
         if schema is None:  # a model that reads: the schema may stand in the prompt
             for message in body["messages"]:
-                _, words, text = message["content"].partition("must match this JSON schema:\n")
-                if words:
-                    schema = json.JSONDecoder().raw_decode(text)[0]
+                found = IN_PROMPT.search(text_of(message))
+                if found:
+                    schema = json.JSONDecoder().raw_decode(found.string, found.end())[0]
         if schema is None:
             return 200, f"I would take the river path, {mark}, because it is quiet and I can think there."
         key = json.dumps(schema, sort_keys=True)

@@ -84,6 +84,15 @@ def test_whatever_determines_an_answer_changes_the_key(changes):
     assert request(**changes).key != request().key
 
 
+@given(st.lists(st.text(), min_size=1, max_size=3), st.text(min_size=1), st.none() | st.text())
+def test_a_key_is_the_content_key_of_what_determines_an_answer(contents, model, schema):
+    messages = tuple(Message(role="user", content=content) for content in contents)
+    sampling = Sampling(temperature=0.3, seed=5)
+    asked = Request(messages=messages, model=model, schema=schema, sampling=sampling, adapter="kind")
+    parts = [[dataclasses.asdict(m) for m in messages], schema, [], dataclasses.asdict(sampling), model, "kind"]
+    assert asked.key == content_key(parts)
+
+
 def test_labels_and_attempts_do_not_change_the_key_but_attempts_change_the_seed():
     assert request(label="b").key == request().key == request(attempt=1).key
     assert request(attempt=1).seed != request().seed

@@ -15,6 +15,7 @@ from cityfolk.errors import UsageError
 
 Depth = Literal["brief", "full"]
 Prompt = Literal["auto", "short", "full"]
+Split = Literal["train", "held-out", "all"]
 
 
 class _Section(BaseModel):
@@ -27,19 +28,9 @@ class PeopleSection(_Section):
     place: str = "cambridge-ma"
 
 
-class WriteSection(_Section):
-    """Whose lives are written, by whom. `filter` is a condition such as "age=65..|sex=female".
+class LimitedSection(_Section):
+    """A section whose stage asks a model: what it may spend and how fast. Nothing here determines a row."""
 
-    The keys from `budget_usd` on are limits: they determine no row and may change.
-    """
-
-    n: int = Field(default=200, ge=1)
-    engines: list[str] = Field(default=["pocket"], min_length=1)
-    depth: Depth = "brief"
-    filter: str = "age=18.."
-    targets: dict[str, str] = Field(default_factory=dict)
-    temperature: float = Field(default=0.8, ge=0)
-    prompt: Prompt = "auto"
     budget_usd: float | None = Field(default=None, ge=0)
     budget_tokens: int | None = Field(default=None, ge=0)
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -48,10 +39,85 @@ class WriteSection(_Section):
     concurrency: int | None = Field(default=None, ge=1)
 
 
-class EvaluateSection(_Section):
-    """What is measured."""
+class WriteSection(LimitedSection):
+    """Whose lives are written, by whom. `filter` is a condition such as "age=65..|sex=female"."""
 
-    what: list[Literal["people", "text"]] = ["people", "text"]
+    n: int = Field(default=200, ge=1)
+    engines: list[str] = Field(default=["pocket"], min_length=1)
+    depth: Depth = "brief"
+    filter: str = "age=18.."
+    targets: dict[str, str] = Field(default_factory=dict)
+    temperature: float = Field(default=0.8, ge=0)
+    prompt: Prompt = "auto"
+
+
+class QuestionsSection(LimitedSection):
+    """How many questions a topic, by whom, and for which topics: a number, or their ids; none given: all of them.
+
+    Here and in the sections that follow, None is the default of the section's verb.
+    """
+
+    n: int = Field(default=100, ge=1)
+    topics: int | list[str] | None = None
+    engine: str = Field(default="pocket", min_length=1)
+    temperature: float | None = Field(default=None, ge=0)
+
+
+class AnswersSection(LimitedSection):
+    """Who answers the questions, under which targets, how often each.
+
+    `targets` are words as on the command line ("archetypes", "sobol:32", "people:20", "none") or CSV files of
+    vectors. `questions_per_topic` and `limit` (questions in all) leave out the later questions of each topic.
+    `persona` is the archetype that the adapters among the engines were trained for.
+    """
+
+    engines: list[str] = Field(default=["pocket"], min_length=1)
+    targets: list[str] = Field(default=["archetypes", "none"], min_length=1)
+    samples: int = Field(default=2, ge=1)
+    split: Split = "all"
+    questions_per_topic: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0)
+    persona: str = ""
+
+
+class JudgeSection(LimitedSection):
+    """Who rates the answers: "rater", "lexicon", "grammar", an engine, "classifier:REPO_OR_FOLDER".
+
+    `orders`, `samples` and `way` are how a language model is asked; `retest` answers are rated again, `limit` at most.
+    """
+
+    judges: list[str] = Field(default=["rater", "lexicon"], min_length=1)
+    orders: int | None = Field(default=None, ge=1)
+    samples: int | None = Field(default=None, ge=1)
+    way: Literal["auto", "expected", "schema"] | None = None
+    retest: int | None = Field(default=None, ge=0)
+    limit: int | None = Field(default=None, ge=1)
+
+
+class PairsSection(_Section):
+    """Which answers become pairs, under which name ("": made of what is chosen).
+
+    `targets` are names of targets ("Diplomat", "sobol-07"); none given: every target that was answered.
+    """
+
+    name: str = ""
+    strategies: list[str] | None = Field(default=None, min_length=1)
+    margin: float | None = Field(default=None, ge=0)
+    ratio: float | None = Field(default=None, ge=1)
+    reuse: int | None = Field(default=None, ge=1)
+    tilt: float | None = Field(default=None, ge=1)
+    balance: bool = True
+    targets: list[str] = Field(default_factory=list)
+    vectors: bool = False
+    judges: list[str] = Field(default_factory=list)
+    split: Split = "all"
+
+
+class EvaluateSection(_Section):
+    """What is measured, as far as the study has it."""
+
+    what: list[Literal["people", "text", "pairs"]] = ["people", "text", "pairs"]
 
 
 class ReportSection(_Section):
@@ -66,6 +132,10 @@ class StudyConfig(_Section):
     seed: int = Field(default=0, ge=0)
     people: PeopleSection | None = None
     write: WriteSection | None = None
+    questions: QuestionsSection | None = None
+    answers: AnswersSection | None = None
+    judge: JudgeSection | None = None
+    pairs: PairsSection | None = None
     evaluate: EvaluateSection | None = None
     report: ReportSection | None = None
 
@@ -105,7 +175,7 @@ def parse_config(text: str, path: str) -> StudyConfig:
         raise UsageError(f"{path} is not a readable TOML file: {error}", hint="mend that line") from error
     except ValidationError as error:
         raise _explain(path, error) from error
-    if not any((config.people, config.write, config.evaluate, config.report)):
+    if not any(getattr(config, name) is not None for name in _SECTIONS):
         raise UsageError(f"{path} asks for nothing", hint="add a section, such as [people] or [write]")
     return config
 
@@ -117,24 +187,35 @@ def changed_config(
     limit: int | None = None,
     engines: Sequence[str] = (),
 ) -> StudyConfig:
-    """Return a config with what the command line asks for instead: a seed, at most `limit` lives, other engines."""
+    """Return a config with what the command line asks for instead.
+
+    A seed; at most `limit` lives, and at most `limit` questions that are answered; other engines to write, to ask
+    questions (the first) and to answer them.
+    """
     values = config.model_dump(exclude_unset=True)
     if seed is not None:
         values["seed"] = seed
-    if (limit is not None or engines) and config.write is None:
+    if (limit is not None or engines) and not (config.write or config.answers or (engines and config.questions)):
         raise UsageError(
-            "this study writes nobody, so --limit and --engine have no meaning", hint="add a section [write]"
+            "this study writes nobody and answers nothing, so --limit and --engine have no meaning",
+            hint="add a section [write] or [answers]",
         )
     if limit is not None and config.write is not None:
         values["write"]["n"] = min(limit, config.write.n)
+    if limit is not None and config.answers is not None:
+        values["answers"]["limit"] = min(limit, config.answers.limit or limit)
     if engines:
-        values["write"]["engines"] = list(engines)
+        for name in ("write", "answers"):
+            if name in values:
+                values[name]["engines"] = list(engines)
+        if "questions" in values:
+            values["questions"]["engine"] = engines[0]
     return StudyConfig.model_validate(values)
 
 
 def config_text(config: StudyConfig) -> str:
     """Write a config as a study.toml: the keys that were given; comments are not kept."""
-    values = config.model_dump(exclude_unset=True)
+    values = {name: value for name, value in config.model_dump(exclude_unset=True).items() if value is not None}
     lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for name, section in values.items():
         if isinstance(section, dict):
@@ -164,12 +245,18 @@ def _explain(path: str, error: ValidationError) -> UsageError:
     return UsageError(f"{path} has an unknown key {'.'.join(place)!r}", hint=hint)
 
 
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "people": PeopleSection,
+    "write": WriteSection,
+    "questions": QuestionsSection,
+    "answers": AnswersSection,
+    "judge": JudgeSection,
+    "pairs": PairsSection,
+    "evaluate": EvaluateSection,
+    "report": ReportSection,
+}
+
+
 def _keys(section: list[str]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "people": PeopleSection,
-        "write": WriteSection,
-        "evaluate": EvaluateSection,
-        "report": ReportSection,
-    }
-    model: Any = sections.get(section[0]) if section else StudyConfig
+    model: Any = _SECTIONS.get(section[0]) if section else StudyConfig
     return list(model.model_fields) if model else []

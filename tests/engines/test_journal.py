@@ -81,6 +81,20 @@ def test_a_reply_comes_back_as_it_went_in(tmp_path):
     journal.close()
 
 
+def test_groups_of_any_size_are_kept_in_their_order(tmp_path):
+    journal = Journal(tmp_path / "calls.sqlite")
+    numbers = iter(range(1000))
+    done = 0
+    for size in (1, 2, 3, 0, 31, 32, 33, 63, 100):
+        group = [call(next(numbers)) for _ in range(size)]
+        assert journal.append(group) == list(range(done + 1, done + 1 + size))
+        done += size
+    accepted, _ = journal.state("s")
+    assert accepted == {call(n).request.key: n + 1 for n in range(done)}
+    assert all(journal.reply(n + 1) == call(n).reply for n in range(done))
+    journal.close()
+
+
 def test_what_a_stage_has(tmp_path):
     journal = Journal(tmp_path / "calls.sqlite")
     bad, good = call(1, problem="not JSON"), call(2)

@@ -12,18 +12,20 @@ from cityfolk.engines.limiter import CAP, Limiter
 from cityfolk.engines.stall import StallWatch
 
 
-def simulate(limiter, *, calls, delay, slots, refuses=False, quota=None, noise=0.0, seed=1):
+def simulate(limiter, *, calls, delay, slots, refuses=False, quota=None, noise=0.0, seed=1, tail=False):
     """Send `calls` through a server with so many slots; return one (time, limit, good) an outcome.
 
     Beyond its slots a server makes calls wait their turn, or refuses them at once. `quota` is (n, seconds): so many
-    answers a window, refusals until the next one begins.
+    answers a window, refusals until the next one begins. `tail`: a few calls take far longer than the others.
     """
     draw = random.Random(seed)
     now, sent, in_flight, busy, number = 0.0, 0, 0, 0, 0
     queue, events, outcomes = deque(), [], []
-    again, used, window = [], 0, 0.0
+    again, used, window, began = [], 0, 0.0, {}
 
     def finish_at():
+        if tail:
+            return now + draw.expovariate(1 / delay)
         return now + delay * (1 + noise * (2 * draw.random() - 1))
 
     while len([o for o in outcomes if o[2]]) < calls:
@@ -36,6 +38,7 @@ def simulate(limiter, *, calls, delay, slots, refuses=False, quota=None, noise=0
                 break
             in_flight, number = in_flight + 1, number + 1
             limiter.started(now, in_flight)
+            began[number] = now
             if quota and now - window >= quota[1]:
                 window, used = now - (now - window) % quota[1], 0
             if (refuses and busy >= slots) or (quota and used >= quota[0]):
@@ -52,10 +55,10 @@ def simulate(limiter, *, calls, delay, slots, refuses=False, quota=None, noise=0
         if not events or (pauses and min(pauses) < events[0][0] and in_flight < limiter.limit):
             now = min(pauses)
             continue
-        now, _, kind = heapq.heappop(events)
+        now, landed, kind = heapq.heappop(events)
         in_flight -= 1
         if kind == "good":
-            limiter.succeeded(now)
+            limiter.succeeded(now, now - began.pop(landed))
             busy -= 1
             if queue:
                 busy += 1
@@ -79,6 +82,21 @@ def test_it_reaches_the_cap_where_a_server_takes_everything(delay, noise):
     assert max(limit for _, limit, _ in outcomes[:1000]) == CAP
     late = outcomes[1500:2700]
     assert throughput(late) > 0.8 * CAP / delay
+
+
+def test_where_calls_take_no_longer_it_does_not_wait_to_measure():
+    outcomes = simulate(Limiter(), calls=1000, delay=1.0, slots=10_000)
+    limits = [limit for _, limit, _ in outcomes]
+    # 32 calls; the first half of the next 64; after the other half, the first half of the next 128.
+    assert [limits.index(limit) + 1 for limit in (64, 128, 256)] == [32, 32 + 32, 32 + 64 + 64]
+
+
+@pytest.mark.parametrize("slots", [40, 10_000])
+def test_short_calls_that_come_first_do_not_mislead_it(slots):
+    outcomes = simulate(Limiter(), calls=6000, delay=1.0, slots=slots, tail=True)
+    late = outcomes[2000:5500]
+    assert throughput(late) > 0.9 * min(slots, CAP)
+    assert sorted(limit for _, limit, _ in late)[len(late) // 2] <= 3 * slots
 
 
 @pytest.mark.parametrize("slots", [1, 4, 16, 40, 100])

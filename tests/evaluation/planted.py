@@ -20,11 +20,9 @@ from cityfolk.evaluation.feeling.lexicon import sentiment
 from cityfolk.evaluation.groups import ATTRIBUTES, FACTS, group_masks
 from cityfolk.evaluation.personal.evidence import correlation_finding
 from cityfolk.evaluation.personal.scores import score
-from cityfolk.evaluation.tokens import tokenize
 from cityfolk.evaluation.truth import evidence as truth
 from cityfolk.evaluation.truth.margins import margins
 from cityfolk.evaluation.truth.table import truth_table
-from cityfolk.evaluation.variety.duplicates import near_copies
 from cityfolk.evaluation.variety.evidence import COPIES_ALLOWED
 from cityfolk.personality.lexicon import INSTRUMENT
 from cityfolk.pocket.grammar import write_profile
@@ -32,6 +30,8 @@ from cityfolk.profiles.cohort import draw_cohort
 from cityfolk.profiles.prompts import citizen_text
 from cityfolk.profiles.records import citizens
 from cityfolk.profiles.schema import ProfileText
+from cityfolk.texts.duplicates import near_copies
+from cityfolk.texts.tokens import tokenize
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
 

@@ -7,8 +7,8 @@ import pytest
 
 from cityfolk.errors import DataError, EngineError
 from cityfolk.evaluation.embed import LexicalEmbedder, TransformerEmbedder, load_embedder, tf_idf
-from cityfolk.evaluation.tokens import tokenize_texts
 from cityfolk.evaluation.variety.similarity import unit_rows
+from cityfolk.texts.tokens import tokenize_texts
 
 TEXTS = ["the cat sat", "the cat ran off", "dogs bark at the moon", "a moon over the sea", "the sea, the sea", ""]
 

@@ -6,7 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityfolk.errors import DataError
-from cityfolk.people.allocate import Target, Targets, _product, _solve, allocate, calibrate, cells_of, round_quotas
+from cityfolk.people.allocate import (
+    Target,
+    Targets,
+    Weights,
+    _product,
+    _solve,
+    allocate,
+    calibrate,
+    cells_of,
+    round_quotas,
+)
 
 
 def start():
@@ -129,7 +139,7 @@ def test_a_cell_without_any_category_is_an_error():
 
 
 def test_cells_join_units_that_nothing_tells_apart():
-    masks = [np.array([1, 1, 0, 0, 1], dtype=np.float32)]
+    masks = [Weights.of([1, 1, 0, 0, 1])]
     cell, first, count = cells_of(masks, np.array([0, 0, 0, 1, 1]))
     assert cell[0] == cell[1] and len(set(cell.tolist())) == 4
     assert count.sum() == 5 and np.array_equal(np.sort(first), [0, 2, 3, 4])
@@ -142,3 +152,53 @@ def test_equal_masks_are_kept_once():
     targets.add([1, 1, 1], [0.0, 1.0], 1.0, 1.0)
     assert len(targets.masks) == 2 and [t.mask for t in targets.rows] == [0, 0, 1]
     assert targets.rows[0].sigma == 0.3
+
+
+def test_cells_are_numbered_as_sorting_would():
+    rng = np.random.default_rng(4)
+    masks = [Weights.of(rng.random(900) < 0.3), Weights.of(rng.integers(0, 4, 900))]
+    seed_id = rng.integers(0, 5, 900)
+    cell, first, count = cells_of(masks, seed_id)
+    alike = np.stack([seed_id, *(mask.column() for mask in masks)], axis=1)
+    _, at, members = np.unique(alike, axis=0, return_index=True, return_counts=True)
+    assert sorted(first) == sorted(at) and sorted(count) == sorted(members)
+    assert (alike[first[cell]] == alike).all() and (count == np.bincount(cell)).all()
+
+
+def test_weights_are_the_same_as_flags_and_as_numbers():
+    flags = np.random.default_rng(3).random(77) < 0.4
+    as_flags, as_numbers = Weights.of(flags), Weights.of(flags.astype(int))
+    assert as_flags.key() == as_numbers.key() and as_flags.kept.nbytes == 10
+    assert as_flags.column().tolist() == flags.astype(float).tolist()
+    counted = Weights.of(flags * 2)
+    assert counted.key() != as_flags.key() and counted.column().tolist() == (flags * 2.0).tolist()
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_a_row_a_kind_gives_what_a_row_a_unit_gives(groups):
+    rng = np.random.default_rng(6)
+    p = rng.random((9, 4)) * (rng.random((9, 4)) < 0.8) + [0.1, 0, 0, 0]
+    kind, group, uniforms = rng.integers(0, 9, 600), rng.integers(0, groups, 600), rng.random(600)
+    units = p[kind] / p[kind].sum(axis=1, keepdims=True)
+    expected = np.stack([np.bincount(group, units[:, k], groups) for k in range(4)], axis=1)
+    quotas = round_quotas(expected, np.bincount(group, minlength=groups))
+    each = allocate(p[kind], group, quotas, uniforms, np.random.default_rng(1), exact=False)
+    by_kind = allocate(p, group, quotas, uniforms, np.random.default_rng(1), kind=kind, exact=False)
+    assert np.array_equal(each, by_kind)
+
+
+def test_groups_are_drawn_as_if_each_were_alone():
+    """Along an order each kind gets its expected number to within one a category, in its group as alone."""
+    rng = np.random.default_rng(8)
+    p, kind, group = rng.random((5, 3)) + 0.05, rng.integers(0, 5, 6000), rng.integers(0, 3, 6000)
+    sizes = np.bincount(group)
+    wanted = round_quotas(np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.3, 0.3, 0.4]]) * sizes[:, None], sizes)
+    uniforms = rng.random(6000)
+    together = allocate(p, group, wanted, uniforms, start(), kind, kind=kind)
+    for g in range(3):
+        mine = group == g
+        alone = allocate(p, group[mine] * 0, wanted[[g]], uniforms[mine], start(), kind[mine], kind=kind[mine])
+        for k in range(5):
+            here = kind[mine] == k
+            gap = np.bincount(together[mine][here], minlength=3) - np.bincount(alone[here], minlength=3)
+            assert np.abs(gap).max() <= 3

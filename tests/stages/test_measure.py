@@ -40,7 +40,8 @@ def write(study, profiles, **facts):
 def test_every_headline_is_measured(study):
     write(study, table())
     summary = stage.measure(study)
-    assert [row["id"] for row in summary["headline"]] == list(stage.HEADLINE)
+    lives = [name for name in stage.HEADLINE if not name.startswith("pairs.")]
+    assert [row["id"] for row in summary["headline"]] == lives
     assert all(row["text"] != "not known" for row in summary["headline"])
 
 

@@ -142,3 +142,52 @@ def test_a_folder_that_may_not_be_written_is_a_sentence(tmp_path, monkeypatch, m
     with pytest.raises(StudyError, match="cannot be written") as caught:
         Study.open(tmp_path / "s", create=True)
     assert caught.value.exit_code == 5 and "--out" in caught.value.hint
+
+
+def test_a_table_in_parts_is_the_table_whole(tmp_path):
+    parts = [FRAME, FRAME.clear(), FRAME.with_columns(pl.col("age") + 1)]
+    with Study.open(tmp_path / "s", create=True) as study:
+        assert study.write_frames("pairs/a", iter(parts), FRAME.schema) == 4
+        assert study.read("pairs/a").equals(pl.concat(parts)) and study.is_intact("pairs/a")
+        study.write_frames("pairs/none", iter([]), FRAME.schema)
+        assert study.read("pairs/none").equals(FRAME.clear())
+        assert study.tables_in("pairs") == ["pairs/a", "pairs/none"] and study.tables_in("adapters") == []
+        assert study.scan("pairs/a").select(pl.len()).collect().item() == 4
+
+
+def test_a_table_in_parts_that_breaks_off_leaves_the_old_one(tmp_path):
+    def parts():
+        yield FRAME
+        raise ValueError("the well is dry")
+
+    with Study.open(tmp_path / "s", create=True) as study:
+        study.write("answers", FRAME)
+        with pytest.raises(ValueError, match="the well is dry"):
+            study.write_frames("answers", parts(), FRAME.schema)
+        assert study.is_intact("answers")
+        (tmp_path / "s" / ".big.parquet.tmp").symlink_to("/dev/full")
+        with pytest.raises(StudyError, match="the disk is full"):
+            study.write_frames("big", iter([FRAME]), FRAME.schema)
+        assert not study.has("big")
+
+
+def test_the_seed_is_that_of_what_was_made_first(tmp_path):
+    with Study.open(tmp_path / "s", create=True) as study:
+        assert study.seed() == 0 and study.seed(4) == 4
+        study.begin("questions", {"seed": 3})
+        assert study.seed() == study.seed(3) == 3
+        with pytest.raises(StudyError, match="made with seed 3, not 4"):
+            study.seed(4)
+
+
+def test_missing_tables_name_the_verb_that_makes_them(tmp_path):
+    with Study.open(tmp_path / "s", create=True) as study:
+        for table, verb in {
+            "questions": "questions",
+            "answers": "answer",
+            "readings": "judge",
+            "pairs/a": "pair",
+        }.items():
+            with pytest.raises(StudyError) as caught:
+                study.read(table)
+            assert f"`cityfolk {verb}`" in caught.value.hint

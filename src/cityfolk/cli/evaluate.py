@@ -1,4 +1,4 @@
-"""`cityfolk evaluate DIR [people|text]`."""
+"""`cityfolk evaluate DIR [people|text|pairs]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cityfolk.cli.options import Folder, Json
 
 def evaluate(
     folder: Folder,
-    what: Annotated[list[str] | None, typer.Argument(help="people, text, or both (what there is).")] = None,
+    what: Annotated[list[str] | None, typer.Argument(help="people, text, pairs, or all (what there is).")] = None,
     embedder: Annotated[
         str, typer.Option("--embedder", help="lexical, none, or a sentence-embedding model on this machine.")
     ] = "lexical",
@@ -22,7 +22,7 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a study: people against their tables, written lives against the facts."""
+    """Measure a study: people against their tables, written lives against the facts, preference data."""
     from cityfolk.stages import measure
     from cityfolk.study.folder import Study
 

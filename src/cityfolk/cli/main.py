@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from cityfolk.cli import (
+    answer,
     ask,
     compare,
     counterfactual,
@@ -20,8 +21,11 @@ from cityfolk.cli import (
     evaluate,
     export,
     import_,
+    judge,
+    pair,
     people,
     places,
+    questions,
     report,
     run,
     serve_model,
@@ -79,6 +83,10 @@ _VERBS: dict[str, Callable[..., None]] = {
     "write": write.write,
     "ask": ask.ask,
     "counterfactual": counterfactual.counterfactual,
+    "questions": questions.questions,
+    "answer": answer.answer,
+    "judge": judge.judge,
+    "pair": pair.pair,
     "evaluate": evaluate.evaluate,
     "report": report.report,
     "compare": compare.compare,

@@ -25,7 +25,10 @@ def run(
         Path | None, typer.Option("--out", help="The folder to make or continue; by default the file's name, or demo.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the file's seed.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Write at most this many lives.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="Write at most this many lives, and answer at most this many questions."),
+    ] = None,
     engine: Annotated[
         list[str], typer.Option("--engine", help="Instead of the file's engines. May be given again.")
     ] = [],  # noqa: B006 - typer copies it
@@ -79,7 +82,7 @@ def _plan(folder: Path, config: StudyConfig, *, as_json: bool) -> None:
             stepping() as step,
         ):
             plan = plan_study(study, config, step=step)
-    result(plan_text(plan), plan, as_json=as_json)
+    result("\n\n\n".join(plan_text(one) for one in (plan, *plan["then"])), plan, as_json=as_json)
 
 
 def _folder(file: Path | None) -> Path:

@@ -19,6 +19,7 @@ from cityfolk.engines.mailbox import Mailbox
 from cityfolk.engines.spec import Spec
 from cityfolk.errors import EngineError, IncompleteError, StudyError
 from cityfolk.study.journal import Call, Journal
+from cityfolk.study.rows import Rows
 from cityfolk.types import Failure, Reply, Request
 
 T = TypeVar("T")
@@ -61,10 +62,11 @@ class _Job:
     stage: str
     attempts: int
     again: bool
+    keep_cut: bool
     progress: Progress
     on_progress: Callable[[Progress], None]
     fresh: Iterator[Request]
-    accepted: dict[int, int]  # key -> row of its reply in the journal
+    accepted: Rows  # key -> row of its reply in the journal
     attempted: dict[int, int]  # key -> attempts of earlier runs, none of them good
     gave_up: dict[int, int] = field(default_factory=dict)  # key -> attempts, all made by the end of this run
     box: Mailbox[_Event] = field(default_factory=lambda: Mailbox(seconds=GROUP_SECONDS, most=_WAITING))
@@ -94,19 +96,34 @@ def ask(
     stage: str,
     attempts: int = ATTEMPTS,
     again: bool = False,
+    keep_cut: bool = False,
     progress: Progress | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Iterator[tuple[Request, T | Failure]]:
     """Yield (request, parsed reply or Failure) for every request, in the order in which they settle.
 
     `parse` raises ValueError with a reason for a reply that is not what was asked for. `again` gives requests that
-    failed in an earlier, finished run new attempts; otherwise their failures are given again. Raises EngineError
+    failed in an earlier, finished run new attempts; otherwise their failures are given again. `keep_cut` has `parse`
+    judge a reply that was cut off at its limit of tokens, which is bad otherwise. Raises EngineError
     where the engine fails every call (of 100 or more, if it has answered some of the requests in an earlier run), and
     IncompleteError where fewer than half of 100 or more calls succeed.
     """
     accepted, attempted = journal.settled(stage)
     told = progress or Progress()
-    job = _Job(journal, engine, parse, stage, attempts, again, told, on_progress, iter(requests), accepted, attempted)
+    job = _Job(
+        journal,
+        engine,
+        parse,
+        stage,
+        attempts,
+        again,
+        keep_cut,
+        told,
+        on_progress,
+        iter(requests),
+        accepted,
+        attempted,
+    )
     try:
         while not job.exhausted or job.retries:
             yield from _round(job)
@@ -323,7 +340,7 @@ def _close(job: _Job, call: Call, result: Any, row: int) -> list[tuple[Request, 
 def _judge(job: _Job, request: Request, reply: Reply) -> tuple[Any, str | None]:
     if reply.finish == "error":
         return None, f"the call failed: {reply.error}"
-    if reply.finish == "length":
+    if reply.finish == "length" and not job.keep_cut:
         return None, f"the reply was cut off after {reply.completion_tokens} tokens"
     try:
         return job.parse(request, reply), None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from time import monotonic
@@ -50,6 +49,7 @@ class Call:
     faults: list[str] = field(default_factory=list)
     stalled: bool = False
     began: float = 0.0
+    trial: wire.Dialect | None = None  # how it is asked this once, to see whether the server takes it so
 
 
 class Job:
@@ -241,13 +241,14 @@ class Job:
     async def _send(self, call: Call, server: Server) -> None:
         import aiohttp
 
-        dialect = server.dialect
+        dialect, call.trial = call.trial or server.dialect, None
         try:
             body = aiohttp.BytesPayload(wire.body(call.request, dialect))  # spares aiohttp from finding out what it is
             async with self._session.post(completions(server.url), data=body, allow_redirects=False) as response:
                 raw = await response.read()
             if self._context is not None and not self._context_read[server.url] and response.status == 200:
-                await self._read_context(server, self._context)
+                await self._context.ask(self._session, server.url)
+                self._context_read[server.url] = True
             self._landed(call, server)
             self._servers.reached(server)
             self._answered(call, server, dialect, response.status, response.headers, raw)
@@ -269,15 +270,6 @@ class Job:
             self._fail(error)
         self._pump_soon()
 
-    async def _read_context(self, server: Server, context: Context) -> None:
-        """Ask an Ollama for the context of the model it has loaded; that a server does not tell is no fault."""
-        import aiohttp
-
-        with suppress(aiohttp.ClientError, OSError, ValueError):
-            async with self._session.get(f"{server.url.removesuffix('/v1')}/api/ps") as response:
-                context.read(await response.json(content_type=None))
-        self._context_read[server.url] = True
-
     def _landed(self, call: Call, server: Server) -> None:
         if self._in_flight.pop(call, None) is not None:
             server.in_flight -= 1
@@ -294,7 +286,7 @@ class Job:
             except wire.NotAReplyError as error:
                 self._fault(call, error.fault, str(error))
                 return
-            self._limiter.succeeded(now)
+            self._limiter.succeeded(now, reply.seconds)
             self._stall.finished(call.kind, reply.seconds)
             self._known, self._bad_in_row, self._last_good = True, 0, now
             server.answered += 1
@@ -320,6 +312,7 @@ class Job:
     def _accept(self, call: Call, server: Server, dialect: wire.Dialect, reply: Reply, raw: bytes) -> None:
         """Hand a reply on, unless it shows that the server has to be asked in another way."""
         request = call.request
+        self._servers.took(server, dialect)
         if self._context is not None:
             problem = self._context.problem(request, reply)
             if problem is not None:
@@ -344,11 +337,17 @@ class Job:
 
     def _refused(self, call: Call, server: Server, dialect: wire.Dialect, status: int, said: str) -> None:
         """A request that this server does not take as it is: ask in another way, or give its refusal as the answer."""
-        request = call.request
-        if self._servers.adapt(server, dialect, said, choices=bool(request.choices)):
+        request, was_trial = call.request, server.is_trial(dialect)
+        if dialect.wants_json(request) and call.tries < TRIES:
+            call.trial = self._servers.otherwise(server, dialect, said)
+        if call.trial is not None or (
+            not was_trial and self._servers.adapt(server, dialect, said, choices=bool(request.choices))
+        ):
             self._send_again(call, str(status))
             return
-        of_json = dialect.wants_json(request) and is_about_json(said)  # not of this prompt alone: too long, filtered
+        of_json = (
+            not was_trial and dialect.wants_json(request) and is_about_json(said)
+        )  # not of this prompt alone: too long, filtered
         if of_json and self._servers.json_failed(server, dialect, refused=True):
             self._send_again(call, str(status))
             return

@@ -6,10 +6,14 @@ that were cut, or that cannot have fitted, are an error rather than an answer to
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from cityfolk.errors import EngineError
 from cityfolk.types import Reply, Request
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # English prose has 4 to 5 characters a token; with more than this to each, a prompt has not been read whole.
 _MOST_CHARACTERS = 8.0
@@ -22,6 +26,14 @@ class Context:
     def __init__(self, model: str) -> None:
         self.model = model
         self.length: int | None = None
+
+    async def ask(self, session: aiohttp.ClientSession, base: str) -> None:
+        """Ask an Ollama for the context of the model it has loaded; that a server does not tell is no fault."""
+        import aiohttp
+
+        with suppress(aiohttp.ClientError, OSError, ValueError):
+            async with session.get(f"{base.removesuffix('/v1')}/api/ps") as response:
+                self.read(await response.json(content_type=None))
 
     def read(self, running: Any) -> None:
         """Take the length from the answer to GET /api/ps; what cannot be understood there is left out."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cityfolk.engines.transport import is_vague
 from cityfolk.engines.wire import SCHEMA_MODES, Dialect, SchemaMode
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 _INVALID_ENOUGH = 3  # replies that are no answer to their schema, and none that is, before another way is tried
 _FAILED_ENOUGH = 4  # the same for server errors: llama-cpp-python answers json_schema with a 500
+_VAIN_ENOUGH = 3  # prompts that a server refuses in every way, until a refusal is believed
 _OPTIONAL = ("response_format", "seed", "top_p", "temperature", "reasoning_effort", "chat_template_kwargs")
 
 
@@ -30,6 +32,11 @@ class Server:
     confirmed: bool = False  # its way of asking for JSON has brought an answer
     invalid: int = 0
     failed: int = 0
+    vain: int = 0
+
+    def is_trial(self, sent_as: Dialect) -> bool:
+        """Say whether a request was put more plainly than this server is asked: to see whether it takes it so."""
+        return SCHEMA_MODES.index(sent_as.schema_mode) > SCHEMA_MODES.index(self.dialect.schema_mode)
 
     def is_up(self) -> bool:
         """Say whether calls may be sent without trying first."""
@@ -116,16 +123,41 @@ class Servers:
         enough = refused or (server.failed >= _FAILED_ENOUGH and server.answered == 0)
         return enough and self._step_down(server, "refuses")
 
+    def otherwise(self, server: Server, sent_as: Dialect, said: str) -> Dialect | None:
+        """Return how to put a refused request for JSON this once, where the refusal does not say what was wrong.
+
+        Whether it was the way of asking shows when the same prompt is taken in a plainer way (`took`).
+        """
+        if not server.is_trial(sent_as):
+            if sent_as.schema_mode != server.dialect.schema_mode or not is_vague(said):
+                return None
+            if server.confirmed or server.vain >= _VAIN_ENOUGH:
+                return None
+        place = SCHEMA_MODES.index(sent_as.schema_mode) + 1
+        if place == len(SCHEMA_MODES):
+            server.vain += 1
+            return None
+        return replace(server.dialect, schema_mode=SCHEMA_MODES[place])
+
+    def took(self, server: Server, sent_as: Dialect) -> None:
+        """Take in that a server answered; one that took a plainer request is asked in that way from now on."""
+        if server.is_trial(sent_as) and not server.confirmed:
+            self._ask_plainly(server, sent_as.schema_mode, "refuses, without saying so,")
+
     def _step_down(self, server: Server, verb: str) -> bool:
-        mode = server.dialect.schema_mode
-        place = SCHEMA_MODES.index(mode) + 1
+        place = SCHEMA_MODES.index(server.dialect.schema_mode) + 1
         if place == len(SCHEMA_MODES):
             return False
-        server.dialect = replace(server.dialect, schema_mode=SCHEMA_MODES[place])
-        server.invalid = server.failed = 0
-        instead = "JSON mode with the schema in the prompt" if place == 1 else "the schema in the prompt alone"
-        self.note(f"{server.url} {verb} response_format {mode}: {instead} is used; every reply is validated here")
+        self._ask_plainly(server, SCHEMA_MODES[place], verb)
         return True
+
+    def _ask_plainly(self, server: Server, mode: SchemaMode, verb: str) -> None:
+        before = server.dialect.schema_mode
+        server.dialect = replace(server.dialect, schema_mode=mode)
+        server.invalid = server.failed = 0
+        plain = "the schema in the prompt alone"
+        instead = plain if mode == "prompt" else "JSON mode with the schema in the prompt"
+        self.note(f"{server.url} {verb} response_format {before}: {instead} is used; every reply is validated here")
 
     def without_logprobs(self, server: Server, unclear: tuple[str, ...] | None = None) -> None:
         """Ask a server for choices as text from now on; only for one set of choices if that alone is `unclear`."""

@@ -46,6 +46,12 @@ class Chat:
         ids = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return [int(token) for token in ids], opened
 
+    def closed(self, messages: Sequence[Message], answer: str) -> str:
+        """Return the text of a conversation that ends with an answer, thinking switched off, as the template has it."""
+        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns = _folded(turns) if self._folds else turns
+        return self._render([*turns, {"role": "assistant", "content": answer}], thinking=False, begin=False)
+
     def encode(self, text: str) -> list[int]:
         """Return the tokens of plain text."""
         return [int(token) for token in self._tokenizer.encode(text, add_special_tokens=False, verbose=False)]
@@ -60,14 +66,14 @@ class Chat:
         thought, closed, answer = text.lstrip().removeprefix(OPEN).partition(CLOSE)
         return (answer.lstrip() if closed else ""), thought.strip()
 
-    def _render(self, turns: list[dict[str, str]], *, thinking: bool) -> str:
+    def _render(self, turns: list[dict[str, str]], *, thinking: bool, begin: bool = True) -> str:
         off = self._thinking == "off" or not thinking
         # Templates that do not know these words ignore them: Qwen's is enable_thinking, DeepSeek's is thinking.
         how: dict[str, Any] = {"enable_thinking": False, "thinking": False} if off else {}
         if self._thinking == "on" and not off:
             how = {"enable_thinking": True, "thinking": True}
         try:
-            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **how))
+            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=begin, **how))
         except Exception as problem:  # templates raise whatever their authors chose
             raise DataError(
                 f"the model's chat template refuses this conversation: {problem}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -23,6 +24,12 @@ _JSON_WORDS = (
     "grammar",
     "guided",
     "structured",
+)
+_VAGUE_WORDS = frozenset(
+    "400 422 a an and argument arguments bad be body client code contains could couldn't detail details entity error "
+    "failed for format has http in input invalid is it malformed message no not null object of or parameter parameters "
+    "payload processed provider request requests returned server status syntax the there this type unable understand "
+    "unknown unprocessable unsupported upstream validation value values was with your".split()
 )
 _SHORTEST_WAIT, _USUAL_WAIT, _LONGEST_WAIT = 0.05, 1.0, 300.0  # seconds
 
@@ -65,6 +72,11 @@ def retry_after(headers: Mapping[str, str]) -> float:
 def is_about_json(said: str) -> bool:
     """Say whether a refusal names the way in which JSON was asked for."""
     return any(word in said.casefold() for word in _JSON_WORDS)
+
+
+def is_vague(said: str) -> bool:
+    """Say whether a refusal says only that the request is bad: "Bad Request", "Invalid argument", nothing at all."""
+    return set(re.findall(r"[a-z0-9']+", said.casefold().replace("_", " "))) <= _VAGUE_WORDS
 
 
 def fatal(status: int, url: str, model: str, said: str) -> EngineError:

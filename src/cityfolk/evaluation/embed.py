@@ -18,8 +18,8 @@ from scipy.sparse import csr_matrix, diags
 
 from cityfolk.engines.transformers_load import fetch_model, find_model, require
 from cityfolk.errors import DataError, EngineError
-from cityfolk.evaluation.tokens import Tokens, grams, tokenize_texts
 from cityfolk.rng import child
+from cityfolk.texts.tokens import Tokens, grams, tokenize_texts
 
 Vectors = NDArray[np.float32]
 

@@ -9,15 +9,19 @@ of Guggemos and Tille 2010). `allocate` turns propensities into one category per
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from cityfolk.errors import DataError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Cells = NDArray[np.int32]
 
 _MAX_STEPS = 60
 _TOLERANCE = 0.02  # of a target's tolerance: the dual gradient at which the fit counts as reached
@@ -35,38 +39,78 @@ class Target:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A vector of unit weights: bits where all are 0 or 1, else 32-bit floats."""
+
+    size: int
+    kept: NDArray[np.uint8] | NDArray[np.float32]
+
+    @classmethod
+    def of(cls, weights: ArrayLike) -> Weights:
+        """Take 32-bit floats as they are or as bits."""
+        given = np.asarray(weights)
+        if given.dtype == np.bool_:
+            return cls(len(given), np.packbits(given))
+        column = np.ascontiguousarray(given, dtype=np.float32)
+        flags = column == 1
+        plain = bool(np.all(flags | (column == 0)))
+        return cls(len(column), np.packbits(flags) if plain else column)
+
+    def column(self) -> NDArray[np.float32]:
+        """Return the weights, shape (size,)."""
+        if self.kept.dtype == np.uint8:
+            return np.unpackbits(self.kept, count=self.size).astype(np.float32)  # type: ignore[arg-type]
+        return np.asarray(self.kept, dtype=np.float32)
+
+    def key(self) -> bytes:
+        """Return what tells these weights from others."""
+        return hashlib.blake2b(self.kept.tobytes(), digest_size=16, salt=self.kept.dtype.char.encode()).digest()
+
+
 @dataclass
 class Targets:
-    """The totals one attribute must meet. `masks` holds each distinct vector of unit weights once, shape (n,)."""
+    """The totals one attribute must meet. `masks` holds each distinct vector of unit weights once, size n."""
 
-    masks: list[NDArray[np.float32]] = field(default_factory=list)
+    masks: list[Weights] = field(default_factory=list)
     rows: list[Target] = field(default_factory=list)
     _known: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, weights: ArrayLike, categories: ArrayLike, total: float, sigma: float, label: str = "") -> None:
         """Add one total; `sigma` is in the units of the total and is kept above .3 so that the fit stays well posed."""
-        column = np.ascontiguousarray(weights, dtype=np.float32)
-        key = column.tobytes()
-        mask = self._known.setdefault(key, len(self.masks))
+        column = Weights.of(weights)
+        mask = self._known.setdefault(column.key(), len(self.masks))
         if mask == len(self.masks):
             self.masks.append(column)
         wanted = np.asarray(categories, dtype=np.float64)
         self.rows.append(Target(mask=mask, categories=wanted, total=total, sigma=max(sigma, 0.3), label=label))
 
 
-def _mix(state: NDArray[np.uint64], column: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        state = (state ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        return state ^ (state >> np.uint64(29))
+def _mix(state: NDArray[np.uint64], column: NDArray[np.float32]) -> None:
+    """Mix a column of weights into a hash of each unit, in place."""
+    state ^= column.view(np.uint32)
+    state *= np.uint64(0x9E3779B97F4A7C15)
+    state ^= state >> np.uint64(29)
 
 
-def cells_of(columns: list[NDArray[np.float32]], seed_id: ArrayLike) -> tuple[Ints, Ints, Ints]:
+def cells_of(columns: Sequence[Weights], seed_id: ArrayLike) -> tuple[Cells, Ints, Ints]:
     """Group units that no target and no seed tells apart: (cell of each unit, first unit of each cell, its count)."""
-    state = np.asarray(seed_id).astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + np.uint64(1)
+    state = np.asarray(seed_id).astype(np.uint64)
+    state *= np.uint64(0xD1B54A32D192ED03)
+    state += np.uint64(1)
     for column in columns:
-        state = _mix(state, column.view(np.uint32).astype(np.uint64))
-    _, first, cell, count = np.unique(state, return_index=True, return_inverse=True, return_counts=True)
-    return cell.astype(np.int64), first.astype(np.int64), count.astype(np.int64)
+        _mix(state, column.column())
+    return _group(state)
+
+
+def _group(state: NDArray[np.uint64]) -> tuple[Cells, Ints, Ints]:
+    """Return what np.unique does (inverse, index of the first, counts), by hashing, as most numbers occur often."""
+    units = pl.DataFrame({"state": state})
+    groups = units.with_row_index("at").group_by("state").agg(pl.col("at").min(), pl.len().alias("count"))
+    groups = groups.sort("state").with_row_index("cell")
+    cell = units.join(groups.select("state", "cell"), on="state", how="left", maintain_order="left")["cell"]
+    first, count = (groups[c].to_numpy().astype(np.int64) for c in ("at", "count"))
+    return cell.to_numpy().astype(np.int32), first, count
 
 
 # Sums must not depend on how many threads BLAS has. Products and factors this small are computed by one thread
@@ -213,32 +257,44 @@ def round_quotas(expected: Floats, sizes: Ints) -> Ints:
     return quotas
 
 
-def _rake(p: Floats, group: Ints, quotas: Ints, rounds: int) -> Floats:
+def _rake(p: Floats, kind: Ints, group: Ints, of: Ints, quotas: Ints, rounds: int) -> None:
+    """Rake propensities to quotas, in place. p: (kinds, K), each kind in group `of`; kind, group: of each unit."""
     wanted = quotas.astype(np.float64)
     for _ in range(rounds):
-        reached = np.stack([np.bincount(group, p[:, k], len(quotas)) for k in range(p.shape[1])], axis=1)
+        reached = np.stack([np.bincount(group, p[:, k][kind], len(quotas)) for k in range(p.shape[1])], axis=1)
         factor = np.divide(wanted, reached, out=np.zeros_like(wanted), where=reached > 0)
         if np.all(np.abs(reached - wanted) <= 0.01 * np.maximum(wanted, 1.0)):
             break
-        p *= factor[group]
+        p *= factor[of]
         total = p.sum(axis=1, keepdims=True)
         np.divide(p, total, out=p, where=total > 0)
-    return p
 
 
-def _inclusion(odds: Floats, group: Ints, wanted: Floats) -> Floats:
-    """Scale odds by one factor per group until inclusion probabilities sum to what is wanted (Newton on its log)."""
+def _inclusion(odds: Floats, of: Ints, kind: Ints, group: Ints, wanted: Floats) -> Floats:
+    """Scale odds by one factor per group until inclusion probabilities sum to what is wanted (Newton on its log).
+
+    odds, of: of each kind, as in `_rake`; kind, group: of each unit that is left. Returns the probability of each unit.
+    """
     log_scale = np.zeros(len(wanted))
     certain = np.isinf(odds)
     for _ in range(40):
-        scaled = np.where(certain, 1.0, odds) * np.exp(log_scale)[group]
+        scaled = np.where(certain, 1.0, odds) * np.exp(log_scale)[of]
         pi = np.where(certain, 1.0, scaled / (1.0 + scaled))
-        gap = wanted - np.bincount(group, pi, len(wanted))
-        slope = np.bincount(group, pi * (1.0 - pi), len(wanted))
+        units = pi[kind]
+        gap = wanted - np.bincount(group, units, len(wanted))
         if np.all(np.abs(gap) < 1e-7):
             break
+        slope = np.bincount(group, (pi * (1.0 - pi))[kind], len(wanted))
         log_scale += np.clip(np.divide(gap, slope, out=np.zeros_like(gap), where=slope > 1e-12), -3.0, 3.0)
-    return np.asarray(pi)
+    return units
+
+
+def _kinds(rows: int, kind: Ints, group: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
+    """Number the combinations of kind and group: (number of each unit, kind and group of each number)."""
+    if groups == 1:
+        return kind, np.arange(rows), np.zeros(rows, dtype=np.int64)
+    pairs, number = np.unique(group * rows + kind, return_inverse=True)
+    return number, pairs % rows, pairs // rows
 
 
 def allocate(
@@ -249,11 +305,13 @@ def allocate(
     rng: np.random.Generator,
     order: ArrayLike | None = None,
     *,
+    kind: ArrayLike | None = None,
     exact: bool = True,
 ) -> NDArray[np.int16]:
     """Give each unit one of K categories so that every (group, category) quota is met exactly.
 
-    propensity: (n, K), zero where a category is forbidden to a unit; group: (n,) integers from 0; quotas: (groups, K)
+    propensity: (n, K), zero where a category is forbidden to a unit, or one row a kind, with the kind (n,) of each
+    unit; group: (n,) integers from 0; quotas: (groups, K)
     integers whose rows sum to the group sizes; uniforms: (n,) in (0, 1), which decide within equal propensities;
     rng: where the sample of each category and group starts;
     order: (n,) optional integers along which the draw is spread evenly (units that are alike get the same number).
@@ -263,15 +321,19 @@ def allocate(
     """
     group, quotas = np.asarray(group, dtype=np.int64), np.asarray(quotas, dtype=np.int64)
     uniforms = np.asarray(uniforms, dtype=np.float64)
-    n, k_all = propensity.shape
+    rows, k_all = propensity.shape
+    n = len(group)
     sizes = np.bincount(group, minlength=len(quotas))
     if not np.array_equal(quotas.sum(axis=1), sizes):
         raise DataError("quotas do not add up to the groups", hint="each row of quotas sums to its group's size")
     key = np.zeros(n, dtype=np.int64) if order is None else np.asarray(order)
     sort = np.lexsort((uniforms, key, group))
-    p = _rake(np.ascontiguousarray(propensity[sort], dtype=np.float64), group[sort], quotas, 20)
-    allowed = propensity[sort] > 0
     g = group[sort]
+    kinds, source, of = _kinds(rows, np.arange(n) if kind is None else np.asarray(kind), group, len(quotas))
+    kinds = kinds[sort]
+    p = np.ascontiguousarray(propensity[source], dtype=np.float64)
+    allowed = p > 0
+    _rake(p, kinds, g, of, quotas, 20)
     codes = np.full(n, -1, dtype=np.int16)
     left = np.arange(n)
     categories = np.argsort(quotas.sum(axis=0), kind="stable")
@@ -279,19 +341,19 @@ def allocate(
     after = np.cumsum(p[:, categories[::-1]], axis=1)[:, ::-1]
     starts = rng.random((k_all, len(quotas)))
     for position, k in enumerate(categories[:-1]):
-        mine, rest = p[left, k], np.maximum(after[left, position + 1], 0.0)
         if not quotas[:, k].any():
             continue
-        odds = np.minimum(np.divide(mine, rest, out=np.full(len(left), np.inf), where=rest > 1e-300), 1e12)
+        mine, rest = p[:, k], np.maximum(after[:, position + 1], 0.0)
+        odds = np.minimum(np.divide(mine, rest, out=np.full(len(mine), np.inf), where=rest > 1e-300), 1e12)
         odds[mine <= 0] = 0.0
-        if (rest <= 1e-300).any():  # nothing else is possible later: certain now, where it is possible at all
-            odds[(rest <= 1e-300) & allowed[left, k]] = np.inf
-        pi = _inclusion(odds, g[left], quotas[:, k].astype(np.float64))
+        # Where nothing else is possible later: certain now, if it is possible at all.
+        odds[(rest <= 1e-300) & allowed[:, k]] = np.inf
+        pi = _inclusion(odds, of, kinds[left], g[left], quotas[:, k].astype(np.float64))
         chosen = _systematic(pi, g[left], quotas[:, k], starts[k])
         codes[left[chosen]] = k
         left = left[~chosen]
     codes[left] = categories[-1]
-    _repair(codes, allowed, g, quotas, exact)
+    _repair(codes, allowed, kinds, g, quotas, exact)
     result = np.empty(n, dtype=np.int16)
     result[sort] = codes
     return result
@@ -318,22 +380,24 @@ def _systematic(pi: Floats, group: Ints, wanted: Ints, start: Floats) -> NDArray
     return np.asarray(passed > previous)
 
 
-def _repair(codes: NDArray[np.int16], allowed: NDArray[np.bool_], group: Ints, quotas: Ints, exact: bool) -> None:
+def _repair(
+    codes: NDArray[np.int16], allowed: NDArray[np.bool_], kind: Ints, group: Ints, quotas: Ints, exact: bool
+) -> None:
     """Move units along shortest chains of categories until nobody is where they may not be and quotas hold (in place).
 
     Only the few units that the sequential draw left in a wrong place are moved.
     """
     k_all = quotas.shape[1]
-    bad = np.flatnonzero(~allowed[np.arange(len(codes)), codes])
+    bad = np.flatnonzero(~allowed[kind, codes])
     counts = np.bincount(group * k_all + codes, minlength=quotas.size).reshape(quotas.shape)
     for i in bad:  # take wrongly placed units out: each first goes to a category it may have
         counts[group[i], codes[i]] -= 1
-        codes[i] = int(np.argmax(allowed[i] * (1.0 + quotas[group[i]] - counts[group[i]] + len(codes))))
+        codes[i] = int(np.argmax(allowed[kind[i]] * (1.0 + quotas[group[i]] - counts[group[i]] + len(codes))))
         counts[group[i], codes[i]] += 1
     for g in np.flatnonzero(np.any(counts != quotas, axis=1)):
         members = np.flatnonzero(group == g)
         while np.any(counts[g] > quotas[g]):
-            chain = _chain(codes, allowed, members, counts[g] - quotas[g])
+            chain = _chain(codes, allowed, kind, members, counts[g] - quotas[g])
             if not chain and not exact:
                 break
             if not chain:
@@ -346,7 +410,9 @@ def _repair(codes: NDArray[np.int16], allowed: NDArray[np.bool_], group: Ints, q
                 counts[g, k] += 1
 
 
-def _chain(codes: NDArray[np.int16], allowed: NDArray[np.bool_], members: Ints, surplus: Ints) -> list[tuple[int, int]]:
+def _chain(
+    codes: NDArray[np.int16], allowed: NDArray[np.bool_], kind: Ints, members: Ints, surplus: Ints
+) -> list[tuple[int, int]]:
     """Return moves (unit, new category) that carry one unit of surplus to a category that lacks one (breadth first).
 
     Empty where there is no such chain.
@@ -358,11 +424,11 @@ def _chain(codes: NDArray[np.int16], allowed: NDArray[np.bool_], members: Ints, 
         following: list[int] = []
         for k in frontier:
             inside = members[codes[members] == k]
-            for target in np.flatnonzero(np.any(allowed[inside], axis=0)) if len(inside) else []:
+            for target in np.flatnonzero(np.any(allowed[np.unique(kind[inside])], axis=0)) if len(inside) else []:
                 if int(target) in seen:
                     continue
                 seen.add(int(target))
-                came[int(target)] = (int(inside[np.flatnonzero(allowed[inside, target])[0]]), k)
+                came[int(target)] = (int(inside[np.flatnonzero(allowed[kind[inside], target])[0]]), k)
                 if surplus[target] < 0:
                     moves, here = [], int(target)
                     while here in came:

@@ -187,7 +187,7 @@ def _incomes(world: World, why_no_poverty: str) -> Ints | None:
 
 def _record(world: World, units: Units, earnings: Ints, person: Ints, income: Ints) -> None:
     """Write earnings, incomes and poverty ratios into the columns of people and households."""
-    no_one = pl.Series([None] * world.n, dtype=pl.Int32)
+    no_one = pl.repeat(None, world.n, dtype=pl.Int32, eager=True)
     earned = pl.Series("earnings_usd", earnings, dtype=pl.Int32).zip_with(pl.Series(world.age >= 16), no_one)
     world.add_series(earned.alias("earnings_usd"))
     received = pl.Series("income_usd", person, dtype=pl.Int32).zip_with(pl.Series(world.age >= 15), no_one)
@@ -220,14 +220,20 @@ def _note_origins(world: World) -> None:
             world.borrowed[column] = f"{said} ({origin})" if said else origin
 
 
+def _typed(series: pl.Series | None, dtype: pl.DataType, rows: int) -> pl.Series:
+    """Return a column in its type, nulls where there is none; categories stay numbers with names (Enum)."""
+    if series is None:
+        return pl.repeat(None, rows, dtype=dtype, eager=True)
+    return series if isinstance(series.dtype, pl.Enum) else series.cast(dtype)
+
+
 def _finished(world: World) -> Attributed:
     _note_origins(world)
-    empty_person = {c: pl.Series(c, [None] * world.n, dtype=d) for c, d in PEOPLE_COLUMNS.items()}
-    columns = {c: world.columns.get(c, empty_person[c]).cast(d) for c, d in PEOPLE_COLUMNS.items()}
-    people = world.people.drop([c for c in columns if c in world.people.columns]).with_columns(**columns)
-    homes = world.homes.base.frame.select("household_id")
-    none = {c: pl.Series(c, [None] * homes.height, dtype=d) for c, d in HOUSEHOLD_COLUMNS.items()}
-    facts = homes.with_columns(**{c: world.home_columns.get(c, none[c]).cast(d) for c, d in HOUSEHOLD_COLUMNS.items()})
+    columns = {c: _typed(world.columns.get(c), d, world.n) for c, d in PEOPLE_COLUMNS.items()}
+    people = world.people.drop(columns, strict=False).with_columns(**columns)
+    homes = pl.DataFrame({"household_id": pl.Series(world.home_ids, dtype=pl.Int32)})
+    drawn = {c: _typed(world.home_columns.get(c), d, homes.height) for c, d in HOUSEHOLD_COLUMNS.items()}
+    facts = homes.with_columns(**drawn)
     old = world.households.drop([c for c in HOUSEHOLD_COLUMNS if c in world.households.columns])
     households = old.join(facts, on="household_id", how="left", maintain_order="left")
     return Attributed(

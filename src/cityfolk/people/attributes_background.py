@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from cityfolk.people.attributes_fit import bins, choices, household_choices
 from cityfolk.people.attributes_world import Bools, Factor, Ints, World
@@ -51,9 +50,7 @@ def add_disability(world: World) -> None:
         "; ".join(DISABILITIES[order[j]] for j in range(len(order)) if k >> j & 1) or "none"
         for k in range(1 << len(order))
     ]
-    world.add_series(
-        pl.Series("disability", labels, dtype=pl.String).gather(code.astype(np.uint32)).alias("disability")
-    )
+    world.add("disability", labels, code)
 
 
 def add_insurance(world: World, level: Ints | None) -> None:

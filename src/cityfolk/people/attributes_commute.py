@@ -43,7 +43,7 @@ def add_commute(world: World) -> None:
     factors += [world.associations.lift(pair, world.persons, values) for pair in pairs]
     code = world.choose(working, values, factors, "commute mode", pairs=pairs).astype(np.int64)
     world.add("commute_mode", COMMUTE_MODES, code)
-    world.persons.learn(pl.DataFrame({"worker": np.where((code >= 0) & (code != ABSENT), "yes", "no")}))
+    world.persons.say("worker", (code >= 0) & (code != ABSENT))
     _minutes(world)
 
 
@@ -61,7 +61,7 @@ def _minutes(world: World) -> None:
     low, high = np.array(_MINUTES).T
     minutes = np.floor(low[code] + (high[code] - low[code]) * world.u("minutes in bracket")).astype(np.int64)
     series = pl.Series("commute_minutes", minutes, dtype=pl.Int16)
-    world.add_series(series.zip_with(pl.Series(travels), pl.Series([None] * world.n, dtype=pl.Int16)))
+    world.add_series(series.zip_with(pl.Series(travels), pl.repeat(None, world.n, dtype=pl.Int16, eager=True)))
     _say_spread(world)
 
 

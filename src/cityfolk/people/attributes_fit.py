@@ -8,56 +8,20 @@ around it. Nothing here knows a table by name, so a place outside the US is fitt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cityfolk.people.allocate import Floats, Targets, allocate, calibrate, cells_of, round_quotas
+from cityfolk.people.allocate import Cells, Floats, Targets, allocate, calibrate, cells_of, round_quotas
+from cityfolk.people.attributes_known import Known
 from cityfolk.tables.query import Condition, Query, condition_mask, parse
-from cityfolk.tables.view import Encoded, View, encode, person_view
+from cityfolk.tables.view import View, person_view
 
 TIGHTNESS = 0.08  # of a row's 90% margin: how far the fit may stay from an estimate where sources disagree
 _LOOSE = 0.04  # relative tolerance of a figure that has no margin of error
 Bools = NDArray[np.bool_]
-
-
-@dataclass
-class Known:
-    """Columns of one entity that are settled; stands in for a view when conditions are evaluated."""
-
-    entity: str
-    base: View
-    masks: dict[Condition, Bools] = field(default_factory=dict)
-    added: dict[str, Encoded] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> int:
-        """Return the number of rows."""
-        return self.base.rows
-
-    def encoded(self, column: str) -> Encoded:
-        """Return a column as numbers."""
-        return self.added[column] if column in self.added else self.base.encoded(column)
-
-    def has(self, column: str) -> bool:
-        """Say whether a column is settled."""
-        return column in self.added or column in self.base.frame.columns
-
-    def learn(self, frame: pl.DataFrame) -> None:
-        """Add the columns of a frame of the same rows."""
-        for name in frame.columns:
-            self.added[name] = encode(frame[name])
-        for condition in [c for c in self.masks if c.column in frame.columns]:
-            del self.masks[condition]
-
-    def mask(self, conditions: list[Condition]) -> Bools:
-        """Return which rows meet every condition."""
-        met = np.ones(self.rows, dtype=bool)
-        for condition in conditions:
-            met &= condition_mask(condition, self)  # type: ignore[arg-type]  # the part of View that it needs
-        return met
 
 
 def choices(**columns: Sequence[object]) -> View:
@@ -249,9 +213,9 @@ def _statistic(
 class Fit:
     """Calibrated propensities: units fall into cells that no target and no seed tells apart."""
 
-    cell: NDArray[np.int64]
+    cell: Cells
     count: NDArray[np.int64]
-    order: NDArray[np.int64]
+    order: Cells
     weights: Floats
     p: Floats
 
@@ -265,7 +229,7 @@ def fit(seed: Floats, seed_id: NDArray[np.int64], targets: Targets) -> Fit:
     """Calibrate seeds to targets. seed: (kinds, K), zero where impossible; seed_id: (n,) the kind of each unit."""
     cell, first, count = cells_of(targets.masks, seed_id)
     weights = (
-        np.stack([mask[first] for mask in targets.masks], axis=1).astype(np.float64)
+        np.stack([mask.column()[first] for mask in targets.masks], axis=1).astype(np.float64)
         if targets.masks
         else np.zeros((len(first), 0))
     )
@@ -285,12 +249,11 @@ def place(
         return np.zeros(0, dtype=np.int16)
     group = np.zeros(n, dtype=np.int64) if group is None else group
     groups = int(group.max()) + 1
-    units = fitted.p[fitted.cell]
-    expected = np.zeros((groups, units.shape[1]))
-    for k in range(units.shape[1]):
-        expected[:, k] = np.bincount(group, units[:, k], groups)
+    expected = np.zeros((groups, fitted.p.shape[1]))
+    for k in range(fitted.p.shape[1]):
+        expected[:, k] = np.bincount(group, fitted.p[:, k][fitted.cell], groups)
     quotas = round_quotas(expected, np.bincount(group, minlength=groups))
-    return allocate(units, group, quotas, uniforms, rng, order=fitted.order, exact=False)
+    return allocate(fitted.p, group, quotas, uniforms, rng, order=fitted.order, kind=fitted.cell, exact=False)
 
 
 def draw(
@@ -305,11 +268,11 @@ def draw(
     return place(fit(seed, seed_id, targets), uniforms, rng, group) if len(seed_id) else np.zeros(0, dtype=np.int16)
 
 
-def _spread(cell: NDArray[np.int64], first: NDArray[np.int64], weights: Floats) -> NDArray[np.int64]:
+def _spread(cell: Cells, first: NDArray[np.int64], weights: Floats) -> Cells:
     """Number the cells so that neighbours share as many masks as possible: the draw is spread evenly along it."""
     if not weights.shape[1]:
         return cell
-    place = np.empty(len(first), dtype=np.int64)
+    place = np.empty(len(first), dtype=np.int32)
     place[np.lexsort(weights.T[::-1])] = np.arange(len(first))
     return np.asarray(place[cell])
 

@@ -38,7 +38,7 @@ def add_rooms_and_vehicles(world: World) -> None:
         world.add_home(pl.Series("vehicles", vehicles, dtype=pl.Int8))
         at_home = world.home >= 0
         number = pl.Series("hh_vehicles", np.where(at_home, vehicles[world.home], 0), dtype=pl.Int8)
-        world.persons.learn(pl.DataFrame([number]))
+        world.persons.learn(number)
         world.borrowed["vehicles"] = (
             "what the tables do not tell apart (how many, where they count some) is a prior by adults and tenure"
         )

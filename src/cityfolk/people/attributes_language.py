@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cityfolk.people.attributes_fit import household_choices
 from cityfolk.people.attributes_world import Bools, Factor, Ints, World
@@ -87,6 +88,7 @@ _BY_REGION = {
     "Northern America": "French",
     "Oceania": "Chinese",
 }
+_NAMES = (ENGLISH, *sorted({*_LANGUAGE.values(), *_BY_REGION.values(), "Spanish", "Chinese"} - {ENGLISH}))
 _PRIOR = np.array(
     [
         [1.0, 0.16, 0.02],  # native, no foreign-born parent or partner at home
@@ -108,9 +110,8 @@ def add_language(world: World) -> None:
     codes = _ability(world, kind, limited)
     language = _languages(world, codes)
     small = np.flatnonzero((codes < 0) & (world.home >= 0))
-    head_language = language.gather(world.head[world.home[small]].astype(np.uint32))
-    language = language.scatter(small, head_language)
-    world.add_series(language.alias("language_home"))
+    language[small] = language[world.head[world.home[small]]]
+    world.add("language_home", _NAMES, language)
     world.add("english", ("only English", "very well", "less than very well"), codes)
     world.borrowed["language_home"] = (
         "English or another language is from this place's tables; which other language follows from the country of "
@@ -176,26 +177,26 @@ def _ability(world: World, kind: Ints, limited: Bools) -> Ints:
     return world.choose(who, values, factors, "english").astype(np.int64)
 
 
-def _languages(world: World, codes: Ints) -> pl.Series:
-    """Name the language of those who speak another than English."""
-    birthplace = world.people["birthplace"]
-    own = birthplace.replace_strict(_LANGUAGE, default=None, return_dtype=pl.String)
-    hispanic = pl.Series(world.is_("hispanic", "yes"))
-    region = world.persons.base.frame["birth_region"].replace_strict(
-        _BY_REGION, default="Spanish", return_dtype=pl.String
-    )
-    asian = pl.Series(world.is_("race", "Asian") & world.is_("nativity", "native"))
-    family = pl.Series([None] * world.n, dtype=pl.String)
-    inside = np.flatnonzero((world.home >= 0) & world.related)
-    foreign = np.flatnonzero(own.is_not_null().to_numpy() & world.related & (world.home >= 0))
+def _languages(world: World, codes: Ints) -> NDArray[np.int16]:
+    """Return the language of each person: English, or for those who speak another the number of its name in _NAMES."""
+    own = _by_category(world, "birthplace", _LANGUAGE, -1)
+    inside = (world.home >= 0) & world.related
+    foreign = np.flatnonzero((own >= 0) & inside)
     of_home = np.full(world.homes.rows, -1, dtype=np.int64)
     of_home[world.home[foreign[::-1]]] = foreign[::-1]
-    source = of_home[world.home[inside]]
-    known = inside[source >= 0]
-    family = family.scatter(known, own.gather(source[source >= 0].astype(np.uint32)))
-    frame = pl.DataFrame(
-        {"own": own, "family": family, "region": region, "hispanic": hispanic, "asian": asian, "code": codes}
-    )
-    spanish, chinese = pl.when("hispanic").then(pl.lit("Spanish")), pl.when("asian").then(pl.lit("Chinese"))
-    other = pl.coalesce("own", "family", spanish, chinese, "region")
-    return frame.select(pl.when(pl.col("code") == ONLY).then(pl.lit(ENGLISH)).otherwise(other)).to_series()
+    relative = np.where(inside, of_home[world.home], -1)
+    language = _by_category(world, "birth_region", _BY_REGION, _NAMES.index("Spanish"))
+    language[world.is_("race", "Asian") & world.is_("nativity", "native")] = _NAMES.index("Chinese")
+    language[world.is_("hispanic", "yes")] = _NAMES.index("Spanish")
+    language = np.where(relative >= 0, own[relative], language)
+    language = np.where(own >= 0, own, language)
+    language[codes == ONLY] = _NAMES.index(ENGLISH)
+    return language
+
+
+def _by_category(world: World, column: str, language: dict[str, str], default: int) -> NDArray[np.int16]:
+    """Return the number of the language that goes with each person's category of a column."""
+    encoded = world.persons.encoded(column)
+    names = [language.get(c) for c in encoded.categories or ()]
+    table = np.array([default if name is None else _NAMES.index(name) for name in (*names, None)], dtype=np.int16)
+    return np.asarray(table[encoded.values])

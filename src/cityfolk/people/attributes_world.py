@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from cityfolk import rng
 from cityfolk.people.allocate import Floats, Targets
-from cityfolk.people.attributes_fit import Book, Fit, Known, fit, place
+from cityfolk.people.attributes_fit import Book, Fit, fit, place
+from cityfolk.people.attributes_known import Known, known_of
+from cityfolk.people.codes import named
 from cityfolk.tables.query import Condition, condition_mask, parse_condition
-from cityfolk.tables.view import View, build_views
+from cityfolk.tables.view import Encoded, View
 from cityfolk.vocabulary import RELATED_ROLES
 
 Bools = NDArray[np.bool_]
@@ -22,16 +25,29 @@ Factor = tuple[Ints, Floats]  # (kind of each unit, propensities of each kind)
 _PAIR_TOLERANCE = 1.0  # of a pair cell's own sampling error: far looser than official rows
 
 
-def cross(*factors: Factor) -> tuple[Ints, Floats]:
-    """Multiply factors: (seed number of each unit, one row of propensities per combination that occurs)."""
-    key = np.zeros(len(factors[0][0]), dtype=np.int64)
+def cross(*factors: Factor, rows: Ints | None = None) -> tuple[Ints, Floats]:
+    """Multiply factors: (seed number of each unit, one row of propensities per combination that occurs).
+
+    rows: the only units that are looked at.
+    """
+    count = len(factors[0][0]) if rows is None else len(rows)
+    key = np.zeros(count, dtype=np.int64)
     for kind, table in factors:
-        key = key * len(table) + kind
-    _, first, seed_id = np.unique(key, return_index=True, return_inverse=True)
-    seed = np.ones((len(first), factors[0][1].shape[1]))
-    for kind, table in factors:
-        seed = seed * table[kind[first]]
-    return seed_id.astype(np.int64), seed
+        key *= len(table)
+        key += kind if rows is None else kind[rows]
+    shape = [len(table) for _, table in factors]
+    if math.prod(shape) > max(4 * count, 1 << 20):
+        present, number = np.unique(key, return_inverse=True)
+    else:  # few enough to count them off, which is faster than sorting
+        rank = np.zeros(math.prod(shape), dtype=np.int64)
+        rank[key] = 1
+        present = np.flatnonzero(rank)
+        rank[present] = np.arange(len(present))
+        number = rank[key]
+    seed = np.ones((len(present), factors[0][1].shape[1]))
+    for (_, table), kind in zip(factors, np.unravel_index(present, shape), strict=True):
+        seed = seed * table[kind]
+    return number, seed
 
 
 class Associations:
@@ -112,6 +128,7 @@ class World:
     persons: Known
     homes: Known
     families: Known
+    home_ids: Ints
     columns: dict[str, pl.Series] = field(default_factory=dict)
     home_columns: dict[str, pl.Series] = field(default_factory=dict)
     borrowed: dict[str, str] = field(default_factory=dict)
@@ -130,7 +147,7 @@ class World:
         associations: pl.DataFrame | None,
     ) -> World:
         """Start from the core's two tables."""
-        views = build_views(people, households, state=state)
+        persons, homes, families, home_ids = known_of(people, households, state)
         return cls(
             place=place,
             state=state,
@@ -139,9 +156,10 @@ class World:
             households=households,
             book=Book(tables),
             associations=Associations(associations),
-            persons=Known("persons", views.persons),
-            homes=Known("households", views.households),
-            families=Known("families", views.families),
+            persons=persons,
+            homes=homes,
+            families=families,
+            home_ids=home_ids,
         )
 
     @property
@@ -157,9 +175,8 @@ class World:
     @cached_property
     def home(self) -> Ints:
         """Return the row of `homes` where each person lives, -1 in group quarters."""
-        ids = self.homes.base.frame["household_id"].to_numpy()
         row = np.full(int(self.households["household_id"].max()) + 2, -1, dtype=np.int64)  # type: ignore[arg-type]
-        row[ids] = np.arange(len(ids))
+        row[self.home_ids] = np.arange(len(self.home_ids))
         return np.asarray(row[self.people["household_id"].to_numpy()])
 
     @cached_property
@@ -206,7 +223,7 @@ class World:
 
     def hu(self, purpose: str) -> Floats:
         """Return each home's own uniform number for a purpose."""
-        return rng.uniform_at(self.seed, self.place, purpose, ids=self.homes.base.frame["household_id"].to_numpy())
+        return rng.uniform_at(self.seed, self.place, purpose, ids=self.home_ids)
 
     def start(self, purpose: str) -> np.random.Generator:
         """Return the stream that says where a draw's systematic samples start."""
@@ -214,19 +231,19 @@ class World:
 
     def add(self, column: str, values: list[str] | tuple[str, ...], codes: NDArray[np.integer]) -> None:
         """Settle a category column of persons; code -1 is null."""
-        table = pl.Series(column, [*values, None], dtype=pl.String)
-        self.add_series(table.gather(np.where(codes < 0, len(values), codes).astype(np.uint32)).alias(column))
+        self.columns[column] = named(column, tuple(values), codes)
+        self.persons.put(column, Encoded(np.where(codes < 0, len(values), codes), tuple(values)))
 
     def add_series(self, series: pl.Series) -> None:
         """Settle a column of persons."""
         self.columns[series.name] = series
-        self.persons.learn(pl.DataFrame([series]))
+        self.persons.learn(series)
 
     def add_home(self, series: pl.Series) -> None:
         """Settle a column of homes, for families and (as hh_...) for the people who live there too."""
         self.home_columns[series.name] = series
-        self.homes.learn(pl.DataFrame([series]))
-        self.families.learn(pl.DataFrame([series.gather(self.family_home.astype(np.uint32))]))
+        self.homes.learn(series)
+        self.families.learn(series.gather(self.family_home.astype(np.uint32)))
 
     def choose(
         self,
@@ -280,7 +297,7 @@ class World:
             return codes
         targets = extra or Targets()
         self.book.bind(targets, known, values, rows=rows, own_only=own_only)
-        seed_id, seed = cross(*[(kind[rows], table) for kind, table in factors])
+        seed_id, seed = cross(*factors, rows=rows)
         fitted = fit(seed, seed_id, targets)
         if any(pair in self.associations.pairs for pair in pairs):
             for pair in pairs:

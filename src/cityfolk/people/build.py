@@ -9,6 +9,7 @@ import polars as pl
 
 from cityfolk.errors import CityfolkError
 from cityfolk.people.attributes import add_attributes
+from cityfolk.people.blocks import Blocks, blocks_of
 from cityfolk.people.bodies import draw_bodies
 from cityfolk.people.build_areas import sort_by_income
 from cityfolk.people.build_sources import describe
@@ -102,20 +103,23 @@ def build_people(place: Place, seed: int, progress: Progress | None = None, *, s
     core = build_core(place, seed)
     tell(1)
     drawn = add_attributes(core, place, seed)
-    tell(2)
-    people = _with_personality(drawn.people, seed, place.name)
-    tell(3)
-    people = _with_names_and_bodies(people, seed, place.name)
     used = {*core.leaned_on, *core.fitted, *drawn.fitted}
+    fitted = sorted({*core.fitted, *drawn.fitted})
+    del core
+    tell(2)
+    blocks = blocks_of(drawn.people, drawn.households)
+    people = _beside(drawn.people, blocks, lambda block: _personality(block, seed, place.name))
+    tell(3)
+    people = _beside(people, blocks, lambda block: _names_and_bodies(block, seed, place.name))
     sources, borrowed = describe(place, {**PEOPLE_DTYPES, **HOUSEHOLD_DTYPES}, used, drawn.borrowed, drawn.missing)
     people = people.with_columns(pl.lit("; ".join(sorted(borrowed))).alias("borrowed"))
     people = _arranged(people, PEOPLE_DTYPES, PEOPLE_CATEGORIES)
     households = sort_by_income(people, drawn.households, place, seed)
     households = _arranged(households, HOUSEHOLD_DTYPES, HOUSEHOLD_CATEGORIES)
     tell(4)
-    _hold_rules(people, households)
+    _hold_rules(people, households, blocks)
     tell(5)
-    return Population(people, households, sorted({*core.fitted, *drawn.fitted}), borrowed, sources)
+    return Population(people, households, fitted, borrowed, sources)
 
 
 def scaled(place: Place, scale: int) -> Place:
@@ -126,15 +130,16 @@ def scaled(place: Place, scale: int) -> Place:
     return replace(place, tables=tables)
 
 
-def _with_personality(people: pl.DataFrame, seed: int, place: str) -> pl.DataFrame:
+def _personality(people: pl.DataFrame, seed: int, place: str) -> pl.DataFrame:
     drawn = draw_personality(
         people["age"].to_numpy(), people["sex"].to_numpy(), people["person_id"].to_numpy(), seed, place
     )
     traits = {t: pl.Series(drawn.percentile[:, i], dtype=pl.Float32) for i, t in enumerate(TRAITS)}
-    return people.with_columns(**traits, norms=pl.Series(drawn.norms, dtype=pl.String))
+    return pl.DataFrame({**traits, "norms": pl.Series(drawn.norms, dtype=_type_of("norms"))})
 
 
-def _with_names_and_bodies(people: pl.DataFrame, seed: int, place: str) -> pl.DataFrame:
+def _names_and_bodies(people: pl.DataFrame, seed: int, place: str) -> pl.DataFrame:
+    people = people.with_columns(pl.col(pl.Enum).cast(pl.String))
     ids, age, sex = (people[c].to_numpy() for c in ("person_id", "age", "sex"))
     height, weight = draw_bodies(ids, age, sex, seed, place)
     family = surname_families(people["household_id"].to_numpy(), people["role"].to_numpy(), ids, seed, place)
@@ -143,11 +148,24 @@ def _with_names_and_bodies(people: pl.DataFrame, seed: int, place: str) -> pl.Da
         ids, sex, age, race.to_numpy(), people["birthplace"].to_numpy(), people["nativity"].to_numpy(),
         language.to_numpy(), seed, place, family,
     )  # fmt: skip
-    return people.with_columns(
-        height_cm=pl.Series(height, dtype=pl.Float32),
-        weight_kg=pl.Series(weight, dtype=pl.Float32),
-        name=pl.Series(name.tolist(), dtype=pl.String),
+    return pl.DataFrame(
+        {
+            "height_cm": pl.Series(height, dtype=pl.Float32),
+            "weight_kg": pl.Series(weight, dtype=pl.Float32),
+            "name": pl.Series(name.tolist(), dtype=pl.String),
+        }
     )
+
+
+def _beside(people: pl.DataFrame, blocks: Blocks, make: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """Return people with the columns that `make` returns for a block of them."""
+    made = pl.concat([make(people[rows]) for rows, _ in blocks], rechunk=True)
+    return people.with_columns(made.get_columns())
+
+
+def _type_of(column: str) -> pl.DataType:
+    """Return the type that a column of people has in the end."""
+    return pl.Enum(PEOPLE_CATEGORIES[column]) if column in PEOPLE_CATEGORIES else PEOPLE_DTYPES[column]
 
 
 def _arranged(
@@ -162,12 +180,24 @@ def _arranged(
     return frame.select(columns)
 
 
-def _hold_rules(people: pl.DataFrame, households: pl.DataFrame) -> None:
-    found = check(people, households)
-    broken = found.filter(pl.col("offenders").fill_null(0) > 0)
-    if broken.height:
-        first = broken.row(0, named=True)
-        raise CityfolkError(
-            f"{broken.height} rules are broken; the first: {first['sentence']} ({first['offenders']} times)",
-            hint="this is a bug of cityfolk: please report the place and the seed",
-        )
+def _hold_rules(people: pl.DataFrame, households: pl.DataFrame, blocks: Blocks) -> None:
+    """Raise CityfolkError where a rule is broken; blocks are looked at one by one."""
+    unknown = [_unknown(people), _unknown(households)]
+    if any([_unknown(people[rows]), _unknown(households[homes])] != unknown for rows, homes in blocks):
+        # What is null for everybody is held to be unknown, so a block without any must be seen with the others.
+        blocks = [(slice(0, people.height), slice(0, households.height))]
+    for rows, homes in blocks:
+        block = people[rows].with_columns(pl.col("person_id") - rows.start)
+        found = check(block, households[homes])
+        broken = found.filter(pl.col("offenders").fill_null(0) > 0)
+        if broken.height:
+            first = broken.row(0, named=True)
+            raise CityfolkError(
+                f"{broken.height} rules are broken; the first: {first['sentence']} ({first['offenders']} times)",
+                hint="this is a bug of cityfolk: please report the place and the seed",
+            )
+
+
+def _unknown(frame: pl.DataFrame) -> list[str]:
+    """Return the columns that are null for everybody."""
+    return [column.name for column in frame if column.null_count() == frame.height]

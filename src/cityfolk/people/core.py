@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cityfolk.people.codes import named as category
 from cityfolk.people.core_crowd import draw_crowd
 from cityfolk.people.core_homes import block_groups, owners
 from cityfolk.people.core_origins import countries, native_birthplaces, races
@@ -121,7 +122,7 @@ def _people_frame(
         return pl.Series(number[rows][order], dtype=pl.Int32).replace(-1, None)
 
     def named(names: tuple[str, ...], codes: IntArray) -> pl.Series:
-        return pl.Series(names, dtype=pl.String).gather(codes[order])
+        return category("", names, codes[order])
 
     return pl.DataFrame(
         {

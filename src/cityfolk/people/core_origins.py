@@ -74,9 +74,13 @@ def deal(
 
 
 def _draw(group: IntArray, quota: IntArray, rng: np.random.Generator) -> IntArray:
+    """Draw a column for each person from their group's row of quota."""
     share = np.cumsum(quota, axis=1) / np.maximum(quota.sum(axis=1, keepdims=True), 1)
-    drawn: IntArray = (rng.random(len(group))[:, None] > share[group]).sum(axis=1).clip(0, quota.shape[1] - 1)
-    return drawn
+    u, drawn = rng.random(len(group)), np.empty(len(group), np.int64)
+    for g in range(len(quota)):
+        mine = np.flatnonzero(group == g)
+        drawn[mine] = np.searchsorted(share[g], u[mine], side="left")
+    return drawn.clip(0, quota.shape[1] - 1)
 
 
 def _release(result: IntArray, group: IntArray, quota: IntArray, rng: np.random.Generator) -> None:

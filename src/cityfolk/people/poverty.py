@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from cityfolk.people.allocate import Floats, Targets
 from cityfolk.people.attributes_fit import draw, household_choices
@@ -132,7 +131,7 @@ def add_poverty_class(world: World, units: Units) -> None:
     """Choose every unit's poverty class so that the rates of people, families and children hold."""
     determined = np.zeros(world.n, dtype=bool)
     determined[units.of >= 0] = units.determined[units.of[units.of >= 0]]
-    world.persons.learn(pl.DataFrame({"poverty_determined": np.where(determined, "yes", "no")}))
+    world.persons.say("poverty_determined", determined)
     rows = np.flatnonzero(units.determined)
     number = np.full(units.count + 1, -1)
     number[rows] = np.arange(len(rows))
@@ -143,7 +142,7 @@ def add_poverty_class(world: World, units: Units) -> None:
     of_family = unit[world.head[world.family_home]]
     families = household_choices("families", family_poverty_ratio=ratios)
     world.book.bind(targets, world.families, families, of_family, len(rows))
-    seed_id, seed = cross(*[(kind[rows], table) for kind, table in _prior(world, units)])
+    seed_id, seed = cross(*_prior(world, units), rows=rows)
     ids = world.people["person_id"].to_numpy()[units.head[rows]]
     level = np.full(units.count, ABOVE, dtype=np.int64)
     level[rows] = draw(

@@ -7,11 +7,11 @@ from their enrollment, as the tables ask about 25 and over only.
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
 from cityfolk.people.attributes_fit import bins, choices
 from cityfolk.people.attributes_world import Bools, Factor, Ints, World
-from cityfolk.vocabulary import EDUCATIONS, ENROLLMENTS
+from cityfolk.vocabulary import EDUCATIONS, ENROLLMENTS, GRADES
 
 NOT, NURSERY, ELEMENTARY, HIGH, COLLEGE = range(5)
 LESS, HIGH_SCHOOL, SOME, BACHELOR, GRADUATE = range(5)
@@ -51,7 +51,7 @@ def add_schooling(world: World) -> None:
     degree = _education(world, level)
     if "enrollment" in world.missing:
         return
-    world.add_series(_grades(world, level, degree))
+    world.add("grade", GRADES, _grades(world, level, degree))
     world.borrowed["grade"] = "follows from age, enrollment and degree; no table states it"
 
 
@@ -122,21 +122,18 @@ def _education(world: World, level: Ints) -> Ints:
     return degree
 
 
-def _grades(world: World, level: Ints, degree: Ints) -> pl.Series:
-    age = world.age
-    grade = np.full(world.n, "", dtype=object)
-    grade[level == NURSERY] = "preschool"
-    u = world.u("grade")
+def _grades(world: World, level: Ints, degree: Ints) -> NDArray[np.int16]:
+    """Return the number of each person's grade in GRADES, -1 for who is not enrolled."""
+    first, kindergarten = GRADES.index("grade 1"), GRADES.index("kindergarten")
+    grade = np.full(world.n, -1, dtype=np.int16)
+    grade[level == NURSERY] = GRADES.index("preschool")
     # Children turn a year older during the school year: half of an age are in the lower of two grades.
-    number = age - 5 - (u < 0.5)
+    number = world.age - 5 - (world.u("grade") < 0.5)
     elementary = level == ELEMENTARY
-    grade[elementary] = np.where(
-        number[elementary] <= 0,
-        "kindergarten",
-        np.char.add("grade ", np.clip(number[elementary], 1, 8).astype(str)),
-    )
+    in_school = np.clip(number[elementary], 1, 8) + first - 1
+    grade[elementary] = np.where(number[elementary] <= 0, kindergarten, in_school)
     high = level == HIGH
-    grade[high] = np.char.add("grade ", np.clip(number[high], 9, 12).astype(str))
+    grade[high] = np.clip(number[high], 9, 12) + first - 1
     college = level == COLLEGE
-    grade[college] = np.where(degree[college] >= BACHELOR, "graduate", "undergraduate")
-    return pl.Series("grade", [g or None for g in grade], dtype=pl.String)
+    grade[college] = np.where(degree[college] >= BACHELOR, GRADES.index("graduate"), GRADES.index("undergraduate"))
+    return grade

@@ -53,14 +53,8 @@ def add_work(world: World) -> None:
         return
     status = _employment(world)
     world.add("employment", EMPLOYMENTS, status)
-    world.persons.learn(
-        pl.DataFrame(
-            {
-                "civilian": np.where(status == ARMED, "no", "yes"),
-                "in_labor_force": np.where(status == OUT, "no", "yes"),
-            }
-        )
-    )
+    world.persons.say("civilian", status != ARMED)
+    world.persons.say("in_labor_force", status != OUT)
     _jobs(world, status)
     _full_time(world, status)
 
@@ -141,7 +135,7 @@ def _all_parents(world: World, chance: Floats, earning: Bools, parents: Ints, ho
 def _employment(world: World) -> Ints:
     who = world.age >= 16
     # Until the armed forces are chosen everybody counts as a civilian, for rows about civilians.
-    world.persons.learn(pl.DataFrame({"civilian": ["yes"] * world.n}))
+    world.persons.say("civilian", np.ones(world.n, dtype=bool))
     chance = chances(world)
     u = world.u("worker of the household")
     earning = _earning_homes(world, chance)
@@ -271,4 +265,4 @@ def _full_time(world: World, status: Ints) -> None:
     values = choices(full_time_year_round=[False, True])
     chosen = world.choose(at_work, values, factors, "full time, year round") == 1
     world.add_series(pl.Series("full_time_year_round", chosen))
-    world.persons.learn(pl.DataFrame({"year_round_worker": np.where(chosen, "yes", "no")}))
+    world.persons.say("year_round_worker", chosen)

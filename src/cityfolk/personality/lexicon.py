@@ -93,6 +93,11 @@ def explain(text: str) -> tuple[Match, ...]:
     return tuple(_matches(_tokens(text)))
 
 
+def matches(tokens: Sequence[str]) -> Iterable[Match]:
+    """Return the markers among lower-case tokens: words, and commas and the like as tokens of their own."""
+    return _matches(tokens)
+
+
 def lexicon() -> dict[str, dict[str, tuple[str, ...]]]:
     """Return the lexicon: trait, pole, entries as written."""
     text = files("cityfolk.personality").joinpath("lexicon.toml").read_text(encoding="utf-8")

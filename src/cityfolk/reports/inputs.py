@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from cityfolk.reports.preference_inputs import PreferencesShown
 from cityfolk.study.folder import FINDING_SCHEMA
 
 EMPTY_FINDINGS = pl.DataFrame(schema=FINDING_SCHEMA)
@@ -16,7 +17,7 @@ EMPTY_FINDINGS = pl.DataFrame(schema=FINDING_SCHEMA)
 @dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """One study, read. `tables`, `geometry`, `names`, `notes` are the place pack's; `calls` is the journal's summary,
-    `details` the marks of the evidence's pictures.
+    `details` the marks of the evidence's pictures, `preferences` what is shown of preference data.
 
     `sources` says where each column of people comes from, `borrowed` from where those that are not the place's own;
     `names` is the neighbourhood of each block group. Everything but people, households and place_title may be
@@ -30,6 +31,7 @@ class ReportInputs:
     cohort: pl.DataFrame | None = None
     profiles: pl.DataFrame | None = None
     details: pl.DataFrame | None = None
+    preferences: PreferencesShown | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
     calls: Sequence[Mapping[str, Any]] = ()
     failures: Sequence[Mapping[str, Any]] = ()

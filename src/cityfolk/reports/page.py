@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from cityfolk.reports import city, closing, evidence, fidelity, gallery, opening, traits, written
+from cityfolk.reports import city, closing, evidence, fidelity, gallery, opening, preferences, traits, written
 from cityfolk.reports.evidence_inputs import EMPTY_DETAILS, Shown
 from cityfolk.reports.html import Html, Node, join, page, tag
 from cityfolk.reports.inputs import ReportInputs
@@ -23,6 +23,8 @@ NAVIGATION = (
     ("findings", "All numbers"),
     ("limits", "Limits"),
 )
+WITHOUT_SCRIPT = ".citizen:not(.shown),.leaf:not(.shown){display:block}.roster,.pager,.tools{display:none}"
+"""Style for readers who run no script: everything that a script would page through is shown."""
 
 
 def build_report(inputs: ReportInputs, *, title: str = "") -> str:
@@ -39,6 +41,7 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
         "citizens": gallery.section(inputs),
         "text": written.section(inputs),
         "evidence": evidence.section(shown_of(inputs)),
+        **({"preferences": preferences.section(inputs.preferences)} if inputs.preferences is not None else {}),
         "costs": closing.costs(inputs),
         "sources": closing.sources(inputs),
         "findings": closing.findings(inputs),
@@ -47,7 +50,7 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
     body = join(
         tag("a", "Skip to the content", href="#glance", class_="skip"),
         opening.hero(inputs, heading),
-        navigation(NAVIGATION),
+        navigation(_links(sections)),
         tag("main", (tag("section", tag("div", part, class_="wrap"), id=name) for name, part in sections.items())),
         tag("footer", tag("div", closing.colophon(inputs), class_="wrap")),
     )
@@ -56,8 +59,13 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
         body,
         style=asset("report.css"),
         script=asset("report.js"),
-        without_script=".citizen:not(.shown){display:block}.roster,.pager,.tools{display:none}",
+        without_script=WITHOUT_SCRIPT,
     )
+
+
+def _links(sections: Mapping[str, Node]) -> list[tuple[str, str]]:
+    titles = {**dict(NAVIGATION), "preferences": "Preference data"}
+    return [(name, titles[name]) for name in sections]
 
 
 def shown_of(inputs: ReportInputs) -> Shown:

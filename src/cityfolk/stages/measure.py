@@ -1,4 +1,4 @@
-"""`evaluate`: people against their place's tables, rules and norms; written lives against the facts."""
+"""`evaluate`: people against their tables, rules and norms; written lives against the facts; preference data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from cityfolk.errors import UsageError
+from cityfolk.errors import StudyError, UsageError
 from cityfolk.evaluation.corpus import Corpus
 from cityfolk.evaluation.expressed import expressed_findings
 from cityfolk.evaluation.fairness.pairs import counterfactual_evidence
@@ -18,6 +18,7 @@ from cityfolk.evaluation.personality_check import personality_findings
 from cityfolk.evaluation.text_basic import text_findings, valid_finding
 from cityfolk.places.pack import load_place
 from cityfolk.profiles.cohort import ADULTS, filter_conditions
+from cityfolk.stages.measure_pairs import has_preferences, measure_pairs
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.stages.text import TextOptions, details_frame, measure_text, text_fields, youngest_of
@@ -30,6 +31,10 @@ HEADLINE = (
     "people.certificate.fitted.inside",
     "people.rules.broken",
     "text.clear.core",
+    "pairs.count",
+    "pairs.coverage.corners",
+    "pairs.order",
+    "pairs.leak.topics",
 )
 DETAILS = "details"
 
@@ -48,13 +53,17 @@ def measure(
     """
     options = TextOptions(embedder=embedder, classifiers=tuple(classifiers))
     available: dict[str, Callable[[], list[Finding]]] = {}
-    if not is_imported(study):
+    if study.has("people") and not is_imported(study):
         available["people"] = lambda: _people(study)
     if study.has("profiles"):
         available["text"] = lambda: _text(study, options, step)
+    if has_preferences(study):
+        available["pairs"] = lambda: measure_pairs(study, step=step)
+    if not (what or available):
+        raise StudyError(f"{study.folder} has nothing to evaluate", hint="make people, lives or questions first")
     for name in what or available:
-        if name not in ("people", "text"):
-            raise UsageError(f"{name!r} cannot be evaluated", hint="people or text")
+        if name not in ("people", "text", "pairs"):
+            raise UsageError(f"{name!r} cannot be evaluated", hint="people, text or pairs")
         if name not in available:
             raise _absent(study, name)
     chosen = list(what or available)
@@ -75,6 +84,12 @@ def is_imported(study: Study) -> bool:
 
 
 def _absent(study: Study, name: str) -> UsageError:
+    if name == "pairs":
+        return UsageError(
+            f"{study.folder} has no preference data", hint=f"begin with `cityfolk questions {study.folder}`"
+        )
+    if name == "people" and not is_imported(study):
+        return UsageError(f"{study.folder} has no people", hint="make some with `cityfolk people PLACE --out DIR`")
     if name == "people":
         return UsageError(
             f"the people of {study.folder} were imported: there are no tables to hold them against",
@@ -168,5 +183,7 @@ def _words(row: dict[str, Any]) -> str:
     value = row["value"]
     if value is None:
         return "not known"
+    if row["unit"] == "count":
+        return f"{value:,.0f}" if row["expected"] is None else f"{value:,.0f} (should be {row['expected']:,.0f})"
     text = f"{100 * value:.1f}%" if row["unit"] == "share" else f"{value:,.0f} {row['unit']}".strip()
     return text if row["n"] is None else f"{text} of {row['n']:,}"

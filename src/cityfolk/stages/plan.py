@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -59,10 +59,14 @@ def plan_lives(study: Study, options: WriteOptions) -> dict[str, Any]:
         _estimate(study, engine, label, chosen, options, sampling, engine_price(engine, prices))
         for engine, label in zip(engines, labels(engines), strict=True)
     ]
-    first = _requests(chosen[0], engines[0], options, sampling)[0]
+    return plan_document(engines[0], _requests(chosen[0], engines[0], options, sampling)[0], estimates)
+
+
+def plan_document(engine: Engine, first: Request, estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """Return a plan: the first request as messages and as the first engine sends it, and what each engine is asked."""
     return {
         "messages": [{"role": message.role, "content": message.content} for message in first.messages],
-        "sent": _sent(engines[0], first),
+        "sent": _sent(engine, first),
         "calls": sum(one.calls for one in estimates),
         "engines": [{name: getattr(one, name) for name in Estimate.__slots__} for one in estimates],
         "usd": None if any(one.usd is None for one in estimates) else sum(one.usd or 0.0 for one in estimates),
@@ -88,7 +92,7 @@ def _estimate(
     price: Price | None,
 ) -> Estimate:
     done = _answered(study)
-    count, how_prompt = _counter(engine)
+    count, _ = counter(engine)
     per_citizen = [_requests(citizen, engine, options, sampling) for citizen in chosen[:SAMPLE]]
     sample = [request for requests in per_citizen for request in requests]
     wrote, how_completion = _completion(study, engine, options.depth, count)
@@ -96,10 +100,40 @@ def _estimate(
     first = (_requests(citizen, engine, options, sampling)[0].key for citizen in chosen)
     answered = sum(key in done for key in first) * turns
     calls = len(chosen) * turns - answered
-    prompt = sum(count(_text(request)) for request in sample) / len(sample)
-    if turns == 2:
-        prompt += wrote / 2  # the profile is asked for with the reflections in its prompt
-    prompt_tokens, completion = round(prompt * calls), round(wrote * calls)
+    return estimate_calls(
+        engine,
+        label,
+        prompt_name(options.depth, options.prompt or form_for(engine.model)),
+        sample,
+        calls=calls,
+        answered=answered,
+        wrote=wrote,
+        how=how_completion,
+        price=price,
+        more=wrote / 2 if turns == 2 else 0.0,  # the profile is asked for with the reflections in its prompt
+    )
+
+
+def estimate_calls(
+    engine: Engine,
+    label: str,
+    prompt: str,
+    sample: Sequence[Request],
+    *,
+    calls: int,
+    answered: int,
+    wrote: float,
+    how: str,
+    price: Price | None,
+    more: float = 0.0,
+) -> Estimate:
+    """Return what `calls` requests like those of the sample take, if a reply has `wrote` tokens.
+
+    `how` says where that number comes from; `more` tokens a prompt are not in the sample.
+    """
+    count, how_prompt = counter(engine)
+    each = sum(count(_text(request)) for request in sample) / max(1, len(sample)) + more
+    prompt_tokens, completion = round(each * calls), round(wrote * calls)
     shared = _shared([request for request in sample if request.schema == sample[-1].schema])
     cached = None
     if price is not None and price.cached is not None:
@@ -108,13 +142,13 @@ def _estimate(
     return Estimate(
         engine=label,
         model=engine.model,
-        prompt=prompt_name(options.depth, options.prompt or form_for(engine.model)),
+        prompt=prompt,
         calls=calls,
         answered=answered,
         prompt_tokens=prompt_tokens,
         how_prompt=how_prompt,
         completion_tokens=completion,
-        how_completion=how_completion,
+        how_completion=how,
         shared=shared,
         usd=None if price is None else price.of(prompt_tokens, completion),
         usd_if_cached=cached,
@@ -122,7 +156,7 @@ def _estimate(
     )
 
 
-def _counter(engine: Engine) -> tuple[Callable[[str], int], str]:
+def counter(engine: Engine) -> tuple[Callable[[str], int], str]:
     """Return how to count an engine's tokens, and in words how: by its tokenizer, if that lies in a folder here."""
     folder = getattr(engine, "folder", None) or getattr(getattr(engine, "place", None), "folder", None)
     if folder is not None and (Path(folder) / "tokenizer.json").exists():
@@ -142,18 +176,29 @@ def _text(request: Request) -> str:
 
 def _completion(study: Study, engine: Engine, depth: str, count: Callable[[str], int]) -> tuple[float, str]:
     """Return the tokens of one answer, averaged over the turns of a citizen, and where the number comes from."""
-    if (study.folder / JOURNAL).exists():
-        rows = [
-            row
-            for row in study.journal.summary()
-            if row["model"] == engine.model and row["stage"] in (STAGE, REFLECT_STAGE) and row["completion_tokens"]
-        ]
-        calls = sum(row["calls"] for row in rows)
-        if calls:
-            return sum(row["completion_tokens"] for row in rows) / calls, f"the mean of {calls:,} earlier calls"
+    before = mean_completion(study, engine, (STAGE, REFLECT_STAGE))
+    if before is not None:
+        return before
     models = (ReflectionsText, ProfileText) if depth == "full" else (ProfileText,)
     texts = [json.dumps({name: _typical(name) for name in model.model_fields}) for model in models]
     return sum(map(count, texts)) / len(texts), f"an answer of {_TEXT} characters a text field, as asked for"
+
+
+def mean_completion(study: Study, engine: Engine, stages: Collection[str]) -> tuple[float, str] | None:
+    """Return the mean tokens of a model's earlier replies in some stages, and of how many calls; None: no calls."""
+    if not (study.folder / JOURNAL).exists():
+        return None
+    rows = [
+        row
+        for row in study.journal.summary()
+        if row["model"] == engine.model and row["stage"] in stages and row["completion_tokens"]
+    ]
+    calls = sum(row["calls"] for row in rows)
+    return (
+        (sum(row["completion_tokens"] for row in rows) / calls, f"the mean of {calls:,} earlier calls")
+        if calls
+        else None
+    )
 
 
 def _typical(name: str) -> str | list[str]:

@@ -10,7 +10,8 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from cityfolk.errors import CityfolkError, StudyError, UsageError
 from cityfolk.study.files import sha256, write_text, write_whole, writing
@@ -26,6 +28,7 @@ from cityfolk.study.provenance import git_state, versions
 from cityfolk.types import Failure, Finding, content_key
 
 FORMAT = 1
+_ROW_GROUP = 20_000  # rows that are held while a table is written frame by frame
 MANIFEST, FAILURES, JOURNAL, LOCK = "manifest.json", "failures.jsonl", "calls.sqlite", ".lock"
 FINDING_SCHEMA = {
     "id": pl.String,
@@ -138,6 +141,23 @@ class Study:
         recorded: dict[str, Any] = stage["config"]
         return recorded
 
+    def seed(self, asked: int | None = None) -> int:
+        """Return the study's seed: that of its people, questions or answers, else `asked`, else 0.
+
+        Raises StudyError where the study has one and another is asked for.
+        """
+        for verb in ("people", "questions", "answer"):
+            made = self.manifest["stages"].get(verb, {}).get("config", {}).get("seed")
+            if made is None:
+                continue
+            if asked not in (None, made):
+                raise StudyError(
+                    f"the study in {self.folder} was made with seed {made}, not {asked}",
+                    hint="leave the seed out, or start a new folder with it",
+                )
+            return int(made)
+        return asked or 0
+
     def refuse_imported(self, what: str) -> None:
         """Raise UsageError if the people were imported: nobody knows of them what a model has to be told."""
         if "import" in self.manifest["stages"]:
@@ -154,7 +174,7 @@ class Study:
     # -- tables -------------------------------------------------------------------------------------------------------
 
     def path(self, table: str) -> Path:
-        """Return where a table lies, e.g. path("people")."""
+        """Return where a table lies, e.g. path("people") or path("pairs/diplomat")."""
         return self.folder / f"{table}.parquet"
 
     def has(self, table: str) -> bool:
@@ -174,6 +194,15 @@ class Study:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise StudyError(f"{path} cannot be read: {error}", hint="delete it and run again") from error
 
+    def scan(self, table: str) -> pl.LazyFrame:
+        """Return a table that is read in parts, for one that may be large; StudyError as `read` raises it."""
+        path = self._existing(table)
+        try:
+            pl.read_parquet_schema(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StudyError(f"{path} cannot be read: {error}", hint="delete it and run again") from error
+        return pl.scan_parquet(path)
+
     def read_metadata(self, table: str) -> dict[str, str]:
         """Return a table's own key-value metadata (where each column comes from, for instance)."""
         path = self._existing(table)
@@ -184,9 +213,13 @@ class Study:
 
     def _existing(self, table: str) -> Path:
         if not self.has(table):
-            verb = _MADE_BY.get(table, "run")
+            verb = _MADE_BY.get(table.partition("/")[0], "run")
             raise StudyError(f"{self.folder} has no {table}.parquet", hint=f"run `cityfolk {verb}` on it first")
         return self.path(table)
+
+    def tables_in(self, group: str) -> list[str]:
+        """Return the tables of a folder inside the study in alphabetical order, e.g. "pairs/diplomat" of "pairs"."""
+        return sorted(f"{group}/{path.stem}" for path in (self.folder / group).glob("[!.]*.parquet"))
 
     def write(self, table: str, frame: pl.DataFrame, *, metadata: Mapping[str, str] | None = None) -> None:
         """Write a table whole and remember its SHA-256 and number of rows."""
@@ -198,8 +231,37 @@ class Study:
         def fill(temporary: Path) -> None:
             temporary.write_bytes(buffer.getbuffer())
 
+        self._remember(table, frame.height, write_whole(self.path(table), fill))
+
+    def write_frames(self, table: str, frames: Iterator[pl.DataFrame], schema: Mapping[str, Any]) -> int:
+        """Write a table whole from frames that follow one another, holding a few at a time; return its rows."""
+        rows = 0
+
+        def counted(*_: object) -> Iterator[pl.DataFrame]:
+            nonlocal rows
+            for frame in frames:
+                rows += frame.height
+                yield frame
+
+        def fill(temporary: Path) -> None:
+            source = register_io_source(counted, schema=dict(schema))
+            try:
+                source.sink_parquet(
+                    temporary, compression="zstd", row_group_size=_ROW_GROUP, maintain_order=True, engine="streaming"
+                )
+            except pl.exceptions.ComputeError as error:
+                # What the operating system refused, polars tells in words alone.
+                number = re.search(r"os error (\d+)", str(error))
+                if number is None:
+                    raise
+                raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
         digest = write_whole(self.path(table), fill)
-        self.manifest["tables"][table] = {"rows": frame.height, "sha256": digest}
+        self._remember(table, rows, digest)
+        return rows
+
+    def _remember(self, table: str, rows: int, digest: str) -> None:
+        self.manifest["tables"][table] = {"rows": rows, "sha256": digest}
         self._save_manifest()
 
     # -- findings and failures ----------------------------------------------------------------------------------------
@@ -269,6 +331,11 @@ _MADE_BY = {
     "cohort": "write",
     "profiles": "write",
     "counterfactuals": "counterfactual",
+    "questions": "questions",
+    "answers": "answer",
+    "readings": "judge",
+    "pairs": "pair",
     "findings": "evaluate",
     "details": "evaluate",
+    "preference_details": "evaluate",
 }

@@ -31,7 +31,7 @@ _ISLANDS = ("Puerto Rico", "US Island Areas")
 class Encoded:
     """A column as numbers: category codes (null is the number past the last), or float64 with NaN for null."""
 
-    values: NDArray[np.int32] | NDArray[np.float64]
+    values: NDArray[np.integer] | NDArray[np.float64]
     categories: tuple[str, ...] | None
 
 

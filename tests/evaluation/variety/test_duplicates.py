@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from cityfolk.evaluation.corpus import Corpus
-from cityfolk.evaluation.tokens import tokenize, tokenize_texts
 from cityfolk.evaluation.variety import variety_evidence
-from cityfolk.evaluation.variety.duplicates import THRESHOLD, measured_recall, near_copies, signatures
+from cityfolk.texts.duplicates import THRESHOLD, measured_recall, near_copies, signatures
+from cityfolk.texts.tokens import tokenize, tokenize_texts
 
 
 def town(n, seed, words=800, length=90):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cityfolk.evaluation.tokens import tokenize_texts
 from cityfolk.evaluation.variety.pairs import all_pairs, drawn_pairs, jaccard_pairs, jackknife, word_sets
 from cityfolk.evaluation.variety.similarity import cosine_pairs, mean_cosine, unit_rows, vendi, vendi_error
 from cityfolk.evaluation.variety.values import entropy, field_values, telling_words
+from cityfolk.texts.tokens import tokenize_texts
 
 EDGES = np.linspace(0, 1, 11)
 SENTENCES = st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6).map(" ".join), min_size=3, max_size=9)

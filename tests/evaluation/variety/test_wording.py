@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cityfolk.evaluation.text_basic import distinct as distinct_slowly
 from cityfolk.evaluation.text_basic import words
-from cityfolk.evaluation.tokens import tokenize, tokenize_texts
 from cityfolk.evaluation.variety.wording import distinct, mattr, mtld, self_bleu
+from cityfolk.texts.tokens import tokenize, tokenize_texts
 
 LINES = st.lists(st.text(alphabet="abc é'’2_.-İß", max_size=25), min_size=1, max_size=6)
 SENTENCES = st.lists(st.lists(st.sampled_from("a b c d e".split()), max_size=14).map(" ".join), min_size=2, max_size=7)
@@ -139,8 +139,8 @@ def test_self_bleu_is_bleu_against_all_others(sentences):
 
 
 def test_numbers_beyond_63_bits_are_hashed_and_still_told_apart(monkeypatch):
-    from cityfolk.evaluation.tokens import Tokens
     from cityfolk.evaluation.variety import wording
+    from cityfolk.texts.tokens import Tokens
 
     vocabulary = tuple(f"{i:07d}" for i in range(3_000_000))
     ids = np.array([2_999_999, 2_999_998, 0, 2_999_999, 2_999_998, 0, 1], dtype=np.int32)

@@ -19,9 +19,10 @@ from scipy.special import bdtrc
 from cityfolk.evaluation.corpus import Corpus, Detail, Evidence
 from cityfolk.evaluation.embed import Embedder, load_embedder
 from cityfolk.evaluation.intervals import Z90, wilson
-from cityfolk.evaluation.tokens import Tokens, as_text, tokenize
-from cityfolk.evaluation.variety import duplicates, pairs, similarity, values, wording
+from cityfolk.evaluation.variety import pairs, similarity, values, wording
 from cityfolk.rng import child, derive
+from cityfolk.texts import duplicates
+from cityfolk.texts.tokens import Tokens, as_text, tokenize
 from cityfolk.types import Finding
 
 COPIES_ALLOWED = 0.005

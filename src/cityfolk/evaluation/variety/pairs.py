@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cityfolk.evaluation.tokens import Tokens
+from cityfolk.texts.tokens import Tokens
 
 Floats = NDArray[np.float64]
 Extreme = tuple[float, int, int]

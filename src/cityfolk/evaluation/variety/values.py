@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cityfolk.evaluation.tokens import Tokens
 from cityfolk.evaluation.variety.pairs import word_sets
+from cityfolk.texts.tokens import Tokens
 
 # Words that only hold a sentence together: closed classes, with what an apostrophe makes of them.
 _FUNCTION_WORDS = """

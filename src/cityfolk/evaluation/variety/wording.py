@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cityfolk.evaluation.tokens import Tokens, grams, spans
+from cityfolk.texts.tokens import Tokens, grams, spans
 
 WINDOW = 50
 MTLD_THRESHOLD = 0.72

@@ -142,6 +142,23 @@
     draw(false);
   }
 
+  // Leaves to page through, one at a time.
+  all(".leaves").forEach((book) => {
+    const leaves = all(".leaf", book), place = one(".pager output", book);
+    const [back, next] = all(".pager button", book);
+    let at = 0;
+    const turn = (by) => {
+      at = Math.max(0, Math.min(leaves.length - 1, at + by));
+      leaves.forEach((leaf, i) => leaf.classList.toggle("shown", i === at));
+      back.disabled = at === 0;
+      next.disabled = at === leaves.length - 1;
+      place.textContent = at + 1 + " of " + leaves.length;
+    };
+    back.addEventListener("click", () => turn(-1));
+    next.addEventListener("click", () => turn(1));
+    turn(0);
+  });
+
   // Where one is on the page.
   const links = all("nav.top a");
   if ("IntersectionObserver" in window) {

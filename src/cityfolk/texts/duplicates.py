@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cityfolk.evaluation.tokens import Tokens, grams
 from cityfolk.rng import derive
+from cityfolk.texts.tokens import Tokens, grams
 
 THRESHOLD = 0.5
 SHINGLE = 3

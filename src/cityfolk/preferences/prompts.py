@@ -1,0 +1,60 @@
+"""What is said to a model that writes questions or answers them: guidance first, short, the same for every request."""
+
+from __future__ import annotations
+
+from cityfolk.personality.words import describe
+from cityfolk.types import BigFive, Message, content_key
+
+ANSWER = "answer/1"
+PROMPTED_GUIDANCE = (
+    "You are a person with the personality described below. Answer the question in the first person, in three to six "
+    "sentences. Let each trait show at its level in what you do, feel and want. Never name the traits or their levels."
+)
+UNTARGETED_GUIDANCE = "Answer the question in the first person, in three to six sentences."
+
+QUESTION = "question/1"
+QUESTION_GUIDANCE = (
+    "You write open-ended questions that bring out a person's character, as JSON with the key of the schema. Every "
+    "question is about the topic given, in the style given, can't be answered with yes or no, takes no side, and "
+    "differs from the others in what it asks."
+)
+STYLE_LINES = {
+    "reflection": "reflection: what the person thinks, feels or values",
+    "hypothetical": "hypothetical: what the person would do if something were so",
+    "experience": "experience: something the person has lived through",
+    "moral": "moral: what the person holds to be right, and where it gets hard",
+    "situational": "situational: a concrete situation, and what the person does in it",
+}
+
+
+def answer_messages(question: str, target: BigFive | None) -> tuple[Message, ...]:
+    """Return the conversation that asks one question, under a personality or without one."""
+    if target is None:
+        return (
+            Message(role="system", content=UNTARGETED_GUIDANCE),
+            Message(role="user", content=f"Question: {question}"),
+        )
+    lines = "\n".join(describe(target))
+    return (
+        Message(role="system", content=PROMPTED_GUIDANCE),
+        Message(role="user", content=f"{lines}\n\nQuestion: {question}"),
+    )
+
+
+def question_messages(topic: str, style: str, focus: str, count: int) -> tuple[Message, ...]:
+    """Return the conversation that asks for `count` questions on a topic, in a style, with a facet in mind."""
+    content = f"Topic: {topic}\nStyle: {STYLE_LINES[style]}\nBring out: {focus}\nQuestions: {count}"
+    return (Message(role="system", content=QUESTION_GUIDANCE), Message(role="user", content=content))
+
+
+def answer_prompt_hash() -> str:
+    """Name the answer prompts by their words, so that a changed word changes the config."""
+    vector = BigFive(openness=0.03, conscientiousness=0.1, extraversion=0.3, agreeableness=0.5, neuroticism=0.97)
+    asked = [answer_messages("A fixed question?", target) for target in (None, vector)]
+    return content_key([ANSWER, [[message.content for message in one] for one in asked]])
+
+
+def question_prompt_hash() -> str:
+    """Name the question prompts by their words."""
+    asked = [question_messages("a fixed topic", style, "anxiety", 10) for style in STYLE_LINES]
+    return content_key([QUESTION, [[message.content for message in one] for one in asked]])
