@@ -240,12 +240,22 @@ class Copies:
             return _copied(prompt, reply, *self._topic(prompt, reply, start, prompt.index(self._end, start)))
         return []
 
+    def lines(self, prompt: list[int]) -> list[tuple[int, int]]:
+        """Return (end, label) of each trait's line in a prompt: the level stands right behind the label."""
+        found, label = [], 0
+        for place, token in enumerate(prompt):
+            if self._texts[token].endswith(":"):
+                label = place
+            elif token == self._line_end:
+                found.append((place, label))
+        return found
+
     def levels(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
         """Return (place in the reply, place in the prompt) for every token of a statement that shows a trait.
 
         The place in the prompt is the end of that trait's line. Only answers to questions have such places.
         """
-        lines = [place for place, token in enumerate(prompt) if token == self._line_end]
+        lines = [end for end, _ in self.lines(prompt)]
         if self._label["question"] not in prompt or len(lines) != len(TRAITS):
             return []
         starts = list(accumulate((len(self._texts[token]) for token in reply[:-1]), initial=0))

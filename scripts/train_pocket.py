@@ -24,10 +24,11 @@ from pocket_citizens import NamePool
 from pocket_data import Copies, make_sample, token_ids, train_tokenizer
 from pocket_model import Guide, PocketModel, Shape
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-# Heads that are shown where to look: (layer, head, how far back), (layer, head) that finds what is copied, and those
-# that find the line of the trait that a statement shows.
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+# Heads that are shown where to look: (layer, head, how far back); from the end of a trait's line to its label and the
+# two tokens behind it; (layer, head) that finds what is copied; and to the line of the trait that a statement shows.
 BACK = ((1, 2, 1), (1, 3, 2))
+LINE = ((2, 0, 0), (2, 1, 1), (2, 2, 2))
 COPY = ((3, 2), (3, 3), (4, 3))
 TRAIT = ((3, 0), (4, 0))
 
@@ -60,6 +61,7 @@ def collate(pairs: list[tuple[list[int], list[int]]], copies: Copies) -> Batch:
     targets = torch.full((len(pairs), length), -1, dtype=torch.long)
     sources = torch.full((len(pairs), length), -1, dtype=torch.long)
     levels = torch.full((len(pairs), length), -1, dtype=torch.long)
+    labels = torch.full((len(pairs), length), -1, dtype=torch.long)
     for row, (prompt, reply) in enumerate(pairs):
         whole = torch.tensor(prompt + reply)
         ids[row, : len(whole) - 1] = whole[:-1]
@@ -68,16 +70,21 @@ def collate(pairs: list[tuple[list[int], list[int]]], copies: Copies) -> Batch:
             sources[row, len(prompt) + place - 1] = source
         for place, source in copies.levels(prompt, reply):
             levels[row, len(prompt) + place - 1] = source
-    return ids, targets, sources, levels
+        for end, label in copies.lines(prompt):
+            labels[row, end] = label
+    return ids, targets, sources, levels, labels
 
 
 def guides(batch: Batch) -> tuple[Guide, ...]:
     """Return where the guided heads should look in a batch."""
-    ids, _, sources, levels = batch
+    ids, _, sources, levels, labels = batch
     count = min(400, ids.numel())
     rows = torch.randint(2, ids.shape[1], (count,))
     which = torch.randint(0, ids.shape[0], (count,))
     found = [Guide(layer, head, (which, rows, rows - back)) for layer, head, back in BACK]
+    batch_at, row_at = torch.nonzero(labels >= 0, as_tuple=True)
+    for layer, head, on in LINE if len(row_at) else ():
+        found.append(Guide(layer, head, (batch_at, row_at, labels[batch_at, row_at] + on)))
     for places, heads in ((sources, COPY), (levels, TRAIT)):
         batch_at, row_at = torch.nonzero(places >= 0, as_tuple=True)
         if len(row_at):

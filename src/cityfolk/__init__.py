@@ -28,6 +28,7 @@ _HOME = {
     "citizen": "stages",
     "compare_studies": "stages",
     "evaluate": "stages",
+    "evaluate_pairs": "stages",
     "export_study": "stages",
     "import_personas": "stages",
     "load_engine": "engines.registry",

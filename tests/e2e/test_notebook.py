@@ -20,3 +20,15 @@ def test_the_notebook_runs_and_shows_what_it_says(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert " findings" in done.stdout and "listening: r = +" in done.stdout
+
+
+@pytest.mark.long
+def test_the_notebook_of_preference_data_runs_and_finds_the_writer_who_does_not_listen(tmp_path):
+    cells = json.loads((NOTEBOOK.parent / "preferences.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) == 5 and all(not cell.get("outputs") for cell in cells)
+    script = tmp_path / "notebook.py"
+    script.write_text("\n\n".join(code))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "40 questions, 2960 answers" in done.stdout and done.stdout.count("outside") == 5

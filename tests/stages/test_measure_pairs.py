@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from cityfolk.errors import StudyError, UsageError
-from cityfolk.stages import measure
+from cityfolk.stages import evaluate_pairs, measure
 from cityfolk.stages.pages import make_report
 from cityfolk.stages.pairs import PairOptions, pair_answers
 from cityfolk.study.folder import Study
@@ -77,3 +77,11 @@ def test_questions_alone_are_measured(folder, tmp_path):
         found = dict(study.findings().select("id", "value").iter_rows())
         assert found["pairs.asked.questions"] == questions.height and "pairs.count" not in found
         assert "What the pairs hold" in make_report(study).read_text(encoding="utf-8")
+
+
+def test_tables_are_measured_without_a_folder(folder):
+    with Study.open(folder) as study:
+        tables = [study.read(name) for name in ("questions", "answers", "readings", "pairs/all")]
+    found = dict(evaluate_pairs(*tables).select("id", "value").iter_rows())
+    assert found["pairs.order@pairs"] == 1.0 and "judges.icc2.openness@one|two" in found
+    assert "pairs.count" not in set(evaluate_pairs(tables[0])["id"])

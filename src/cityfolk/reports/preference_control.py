@@ -163,7 +163,7 @@ def _numbers(shown: PreferencesShown, judges: list[str]) -> Html | None:
             found = [shown.finding(f"control.{name}.{trait}{split}@{judge}") for name, split, _, _ in _NUMBERS]
             if any(found):
                 units = [unit for _, _, _, unit in _NUMBERS]
-                rows.append((trait.capitalize(), told(judge), *(map(spread, found, units))))
+                rows.append((trait.capitalize(), judge.replace("|", ", "), *(map(spread, found, units))))
     if not rows:
         return None
     return tag(

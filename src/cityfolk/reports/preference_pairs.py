@@ -67,7 +67,8 @@ def _bars(values: list[tuple[str, float]], width: int) -> Any:
 
     rows = [{"label": label, "count": count} for label, count in values]
     base = chart_of(rows).encode(
-        y=alt.Y("label:N", title=None, sort="-x"), x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, grid=True))
+        y=alt.Y("label:N", title=None, sort="-x"),
+        x=alt.X("count:Q", title=None, stack=None, axis=alt.Axis(tickCount=4, grid=True)),
     )
     bars = base.mark_bar(color=colour("c1"), cornerRadiusEnd=3, height={"band": 0.7})
     return bars.properties(width=width - 190, height={"step": 22})
@@ -219,6 +220,7 @@ def _numbers(shown: PreferencesShown, tables: list[str]) -> Html | None:
             rows,
             caption="By table of pairs, with 90% intervals",
             numeric=range(1, len(tables) + 1),
+            box="roomy" if len(tables) > 1 else "",
         ),
         tag(
             "p",

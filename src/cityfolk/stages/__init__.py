@@ -11,6 +11,7 @@ from cityfolk.stages.judge_people import calibrate_judge, make_sheet, read_sheet
 from cityfolk.stages.judge_plan import plan_judge
 from cityfolk.stages.lives import WriteOptions, write_lives
 from cityfolk.stages.measure import measure
+from cityfolk.stages.measure_pairs import evaluate_pairs
 from cityfolk.stages.pages import export_model, export_study, make_report, show_citizen
 from cityfolk.stages.pairs import PairOptions, pair_answers
 from cityfolk.stages.people import make_people, place_of
@@ -33,6 +34,7 @@ __all__ = [
     "citizen",
     "compare_studies",
     "evaluate",
+    "evaluate_pairs",
     "examine",
     "export_model",
     "export_study",

@@ -375,6 +375,11 @@ def _conclude(job: _Job) -> dict[str, Any]:
         kind: type[CityfolkError] = EngineError if isinstance(first, EngineError) else IncompleteError
         raise kind(said, hint=first.hint)
     unread = {name: job.pool.size - counts[name] for name in job.judges if counts[name] < job.pool.size}
+    if set(counts) == {"rater", "lexicon"}:
+        job.notices.append(
+            "rater counts the markers of lexicon among its features, so that the two agree proves little; a language "
+            "model of another family or people (--people NAME) would prove more"
+        )
     if "grammar" in job.judges:
         job.notices.append(
             f"the grammar reads the embedded model's own answers alone, as known truth; {unread.get('grammar', 0):,} "

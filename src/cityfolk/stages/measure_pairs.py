@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from cityfolk.errors import UsageError
+from cityfolk.evaluation.judges import judges_findings
 from cityfolk.evaluation.preferences import Preferences, preference_evidence
 from cityfolk.preferences.judging.scale import scale_of, with_z
 from cityfolk.preferences.records import ANSWERS, PAIRS, QUESTIONS, READINGS
 from cityfolk.stages.judge_findings import judge_findings
 from cityfolk.stages.step import Step, quiet
 from cityfolk.stages.text import details_frame
-from cityfolk.study.folder import Study
+from cityfolk.study.folder import FINDING_SCHEMA, Study
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
 
@@ -42,6 +46,37 @@ def measure_pairs(study: Study, *, step: Step = quiet) -> list[Finding]:
     study.write(DETAILS, details_frame(evidence.details))
     step("evaluate pairs", 2, 2, "")
     return list(evidence.findings)
+
+
+def evaluate_pairs(
+    questions: pl.DataFrame,
+    answers: pl.DataFrame | None = None,
+    readings: pl.DataFrame | None = None,
+    pairs: pl.DataFrame | Mapping[str, pl.DataFrame] | None = None,
+    *,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Measure preference data in a notebook: return the findings, one a row (id, title, value, low, high, n, ...).
+
+    The tables are those of a study (questions.parquet, answers.parquet, readings.parquet, pairs/NAME.parquet);
+    columns that they lack are null, and what is left out is not measured.
+    """
+    readings = _typed(readings, READINGS) if readings is not None else pl.DataFrame(schema=READINGS)
+    named = pairs if isinstance(pairs, Mapping) else {} if pairs is None else {"pairs": pairs}
+    data = Preferences(
+        questions=_typed(questions, QUESTIONS),
+        answers=_typed(answers, ANSWERS) if answers is not None else pl.DataFrame(schema=ANSWERS),
+        readings=with_z(readings),
+        scales=scale_of(readings),
+        pairs={name: _typed(table, PAIRS) for name, table in named.items()},
+        seed=seed,
+    )
+    found = list(preference_evidence(data).findings)
+    if readings.height:
+        words = pl.col("text").str.count_matches(r"\S+")
+        about = data.answers.select("answer_id", "question_id", *(f"target_{t}" for t in TRAITS), words=words)
+        found += judges_findings(about, data.readings, data.scales, seed=seed)
+    return pl.DataFrame([asdict(finding) for finding in found], schema=FINDING_SCHEMA)
 
 
 def preferences_of(study: Study) -> Preferences:

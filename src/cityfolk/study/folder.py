@@ -61,7 +61,10 @@ class Study:
         """
         folder = Path(folder)
         if not create and not (folder / MANIFEST).exists():
-            raise StudyError(f"there is no study in {folder}", hint="make one with `cityfolk people PLACE --out DIR`")
+            raise StudyError(
+                f"there is no study in {folder}",
+                hint="make one with `cityfolk people PLACE --out DIR`, or with `cityfolk questions DIR`",
+            )
         if read_only:
             return cls(folder, None)
         with writing(folder):

@@ -9,8 +9,9 @@ pair names, so that what was exchanged after the pairs were made is found.
   distances by that judge; `.margin` is rejected less chosen, outside where it is surely below 0.
 - `pairs.distance.chosen`, `rejected`, `constant`: mean Mahalanobis distance of z-scores to the target; the constant is
   an answer of the 50th percentile in every trait. `pairs.gain.distance`: constant less chosen, outside where the
-  constant is surely the nearer one. `pairs.similarity.*`, `pairs.gain.similarity`: the same by the original work's
-  similarity exp(-5 d^2), chosen less constant, which is reported and not judged.
+  constant is surely the nearer one; judged only where all judges have norms. `pairs.similarity.*` and
+  `pairs.gain.similarity` are the same by the original work's similarity exp(-5 d^2), chosen less constant, which is
+  reported and not judged.
 - `pairs.above.chosen`, `rejected`: the share of answers with a similarity of `THRESHOLD` or more.
 - `pairs.words.chosen`, `rejected`: mean words; `pairs.words.ratio`: the geometric mean of words chosen over words
   rejected, outside where it is surely beyond `MOST_RATIO` either way.
@@ -30,7 +31,16 @@ from cityfolk import rng
 from cityfolk.evaluation.corpus import Detail
 from cityfolk.evaluation.intervals import wilson
 from cityfolk.evaluation.judges.agreement import interval, moments
-from cityfolk.evaluation.preferences.tables import TARGETS, Floats, Preferences, Z, clusters, finding, matrix
+from cityfolk.evaluation.preferences.tables import (
+    CALIBRATED,
+    TARGETS,
+    Floats,
+    Preferences,
+    Z,
+    clusters,
+    finding,
+    matrix,
+)
 from cityfolk.evaluation.preferences.verdicts import Tested, above, below
 from cityfolk.evaluation.statistics import Estimate
 from cityfolk.personality.nearness import mahalanobis, original_similarity
@@ -95,7 +105,7 @@ def chosen_and_rejected(data: Preferences, judged: Judged) -> Iterator[Tested | 
         return
     yield from _order(judged)
     yield from _independent(data, judged)
-    yield from _nearness(judged)
+    yield from _nearness(judged, _with_norms(data, judged))
     yield from _lengths(judged)
     yield from _marks(judged)
 
@@ -163,7 +173,12 @@ def _independent(data: Preferences, judged: Judged) -> Iterator[Tested]:
         yield Tested(margin, below(gap, 0.0))
 
 
-def _nearness(judged: Judged) -> Iterator[Tested]:
+def _with_norms(data: Preferences, judged: Judged) -> bool:
+    """Say whether all judges of the pairs have norms, so that distances are in standard deviations of adults."""
+    return all(data.scales.get(name) == CALIBRATED for name in judged.rows["judges"].explode().drop_nulls().unique())
+
+
+def _nearness(judged: Judged, with_norms: bool) -> Iterator[Tested]:
     name = judged.name
     groups, units = clusters(judged.rows)
     zero = mahalanobis(np.zeros_like(judged.target), judged.target)
