@@ -11,27 +11,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cityfolk.cli.main import app
+
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
-VERBS = (
-    "",
-    "run",
-    "people",
-    "write",
-    "evaluate",
-    "report",
-    "show",
-    "export",
-    "places",
-    "places add",
-    "engines",
-    "doctor",
-)
+
+
+def verbs() -> list[str]:
+    """Return every verb there is in the order of the help, "" (the command itself) first."""
+    found = ["", *(str(command.name) for command in app.registered_commands)]
+    for group in app.registered_groups:
+        inner = group.typer_instance.registered_commands if group.typer_instance else []
+        found += [str(group.name), *(f"{group.name} {command.name}" for command in inner)]
+    return found
 
 
 def page() -> str:
     """Return the page: one section a verb, its help as the terminal shows it at 100 columns."""
     parts = ["# The command line\n\nThis page is made by `python scripts/build_cli_docs.py`.\n"]
-    for verb in VERBS:
+    for verb in verbs():
         done = subprocess.run(
             [sys.executable, "-m", "cityfolk", *verb.split(), "--help"],
             capture_output=True,
