@@ -114,34 +114,36 @@ def trl_trainer(model: Any, case: Case, folder: Path) -> Any:
     from trl import DPOConfig, DPOTrainer
 
     args = DPOConfig(
-        output_dir=str(folder), beta=BETA, gradient_checkpointing=False, precompute_ref_log_probs=True,
+        output_dir=str(folder), beta=BETA, gradient_checkpointing=False,
         use_cpu=case.device == "cpu", bf16=case.device == "cuda", max_length=None, report_to="none",
         per_device_train_batch_size=case.pairs, per_device_eval_batch_size=case.pairs,
     )  # fmt: skip
     lora = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=LAYERS, task_type="CAUSAL_LM")
-    rows = Dataset.from_list([_ids(triple) for triple in case.triples(-1, model.config.vocab_size)])
+    # It wants some text to begin with; the steps get tokens, and the reference from outside.
+    rows = Dataset.from_list([{"prompt": "Who?", "chosen": "Me.", "rejected": "You."}])
     tokenizer = AutoTokenizer.from_pretrained(weights_folder())
-    return DPOTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer, peft_config=lora)
+    trainer = DPOTrainer(model=model, args=args, train_dataset=rows, processing_class=tokenizer, peft_config=lora)
+    trainer.precompute_ref_logps = True
+    return trainer
 
 
-def _ids(triple: Triple) -> dict[str, list[int]]:
+def _ids(triple: Triple) -> dict[str, Any]:
     parts = {"prompt": triple.prompt, "chosen": triple.chosen, "rejected": triple.rejected}
     return {f"{name}_ids": [int(token) for token in ids] for name, ids in parts.items() if ids is not None}
 
 
-def our_step(model: Any, optimizer: Any, case: Case, known: dict[int, list[torch.Tensor]]) -> Step:
-    """Return a function that makes one step of ours; `known` holds the reference by step's identity."""
+def our_step(model: Any, optimizer: Any, case: Case) -> Step:
+    """Return a function that makes one step of ours and times it, without the reference."""
 
     def rows_of(triples: list[Triple]) -> list[Any]:
         return pack(triples, budget=case.budget, multiple=128 if case.device == "cuda" else 1)
 
     def step(triples: list[Triple]) -> float:
-        if id(triples) not in known:
-            with reference(model), case.autocast():
-                known[id(triples)] = [answer_logprobs(model, row, way=case.way) for row in rows_of(triples)]
+        with reference(model), case.autocast():
+            known = [answer_logprobs(model, row, way=case.way) for row in rows_of(triples)]
         case.wait()
         began, total = time.perf_counter(), 0.0
-        for row, base in zip(rows_of(triples), known[id(triples)], strict=True):
+        for row, base in zip(rows_of(triples), known, strict=True):
             with case.autocast():
                 own = answer_logprobs(model, row, way=case.way)
             part = loss(scores(own, base, row), Objective(beta=BETA)).total / len(triples)
@@ -156,22 +158,19 @@ def our_step(model: Any, optimizer: Any, case: Case, known: dict[int, list[torch
     return step
 
 
-def trl_step(trainer: Any, optimizer: Any, case: Case, known: dict[int, list[dict[str, Any]]]) -> Step:
-    """Return a function that makes one step of TRL's."""
+def trl_step(trainer: Any, optimizer: Any, case: Case) -> Step:
+    """Return a function that makes one step of TRL's and times it, without the reference."""
 
     def step(triples: list[Triple]) -> float:
-        rows = [_ids(triple) for triple in triples]
-        if id(triples) not in known:
-            batch = {name: part.to(case.device) for name, part in trainer.data_collator(rows).items()}
-            with torch.no_grad(), case.autocast():
-                chosen, rejected = trainer.compute_ref_log_probs(trainer.model, batch)
-            known[id(triples)] = [
-                row | {"ref_chosen_logps": float(up), "ref_rejected_logps": float(down)}
-                for row, up, down in zip(rows, chosen, rejected, strict=True)
-            ]
+        rows: list[dict[str, Any]] = [_ids(triple) for triple in triples]
+        batch = {name: part.to(case.device) for name, part in trainer.data_collator(rows).items()}
+        with torch.no_grad(), case.autocast():
+            chosen, rejected = trainer.compute_ref_log_probs(trainer.model, batch)
+        for row, up, down in zip(rows, chosen, rejected, strict=True):
+            row |= {"ref_chosen_logps": float(up), "ref_rejected_logps": float(down)}
         case.wait()
         began = time.perf_counter()
-        batch = {name: part.to(case.device) for name, part in trainer.data_collator(known[id(triples)]).items()}
+        batch = {name: part.to(case.device) for name, part in trainer.data_collator(rows).items()}
         with case.autocast():
             value = trainer.compute_loss(trainer.model, batch)
         value.backward()
@@ -197,7 +196,7 @@ def flops(model: Any, triples: list[Triple]) -> float:
     frozen = sum(p.numel() for name, p in parts.items() if "layers" in name and "lora" not in name)
     adapter = sum(p.numel() for name, p in parts.items() if "lora" in name)
     [row] = pack(triples, budget=inputs)
-    width = config.num_attention_heads * (getattr(config, "head_dim", None) or config.hidden_size // 32)
+    width = config.num_attention_heads * (config.head_dim or config.hidden_size // config.num_attention_heads)
     seen = float(dense_mask(row).sum()) * config.num_hidden_layers * width
     return 4 * frozen * inputs + 6 * adapter * inputs + 4 * head * targets + 3 * 4 * seen
 
@@ -223,8 +222,8 @@ def turns(case: Case, trainer: Any, rounds: int) -> Iterator[dict[str, float]]:
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=RATE)
     sides: dict[str, Step] = {
-        "ours": our_step(model, optimizer, case, {}),
-        "trl": trl_step(trainer, optimizer, case, {}),
+        "ours": our_step(model, optimizer, case),
+        "trl": trl_step(trainer, optimizer, case),
     }
     attention = {"ours": case.way, "trl": "sdpa"}
     vocabulary = model.config.vocab_size
@@ -273,11 +272,10 @@ def report(rounds: list[dict[str, float]], about: dict[str, Any], as_json: bool)
     print(f"{'':6} {'s a step':>9} {'processed/real':>15} {'real tokens/s':>14} {'GB':>7} {'of peak':>8} {'loss':>7}")
     for side in ("ours", "trl"):
         row = table[side]
-        memory, share = row.get("gigabytes"), row.get("of_peak")
+        memory, share = (f"{row[name]:.3g}" if name in row else "-" for name in ("gigabytes", "of_peak"))
         print(
             f"{side:6} {row['seconds']:9.3f} {row['processed_by_real']:15.3f} {row['real_tokens_a_second']:14,.0f} "
-            f"{memory if memory is None else round(memory, 1)!s:>7} {share if share is None else round(share, 3)!s:>8} "
-            f"{row['loss']:7.4f}"
+            f"{memory:>7} {share:>8} {row['loss']:7.4f}"
         )
     print(f"time of ours to TRL's, median over rounds: {table['time_to_trl']:.2f}")
 

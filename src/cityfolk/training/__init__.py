@@ -1,0 +1,1 @@
+"""Preference training: pairs to tokens, tokens to packed rows, rows to log-probabilities, these to a loss."""
