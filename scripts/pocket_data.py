@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -38,6 +38,8 @@ MIX = (
     ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03), ("answer", 0.03),
     ("reply", 0.26), ("voice", 0.06), ("ask", 0.05), ("pick", 0.05),
 )  # fmt: skip
+# What a model trained on this mix can be asked for.
+TASKS = ("lives", "questions", "answers")
 _LABELS = {
     "name": "Name:",
     "age": "\nAge:",
@@ -142,9 +144,10 @@ def render(messages: tuple[Message, ...]) -> str:
     return "<|bos|>" + "".join(f"<|{m.role}|>{m.content}<|end|>" for m in messages) + "<|assistant|>"
 
 
-def whole_pieces() -> list[str]:
-    """Return the strings that are one token each: keys of the two schemas, labels of the prompt, pole markers."""
-    pieces = ['"}', '","', '{"questions":["', '"]}']
+def whole_pieces(tasks: Sequence[str] = TASKS) -> list[str]:
+    """Return the strings that are one token each: keys of the schemas, labels of the prompts, pole markers."""
+    asks = "questions" in tasks
+    pieces = ['"}', '","', *(('{"questions":["', '"]}') if asks else ())]
     lists = ("strengths", "weaknesses")
     for model in (ProfileText, ReflectionsText):
         keys = list(model.model_fields)
@@ -156,7 +159,7 @@ def whole_pieces() -> list[str]:
         "Education", "Work", "Commute", "Income", "Religion", "Politics", "Disability", "Body",
     )  # fmt: skip
     pieces += [f"\n{label}:" for label in labels]
-    pieces += ["Topic:", "\nStyle:", "\nBring out:", "\nQuestions:", "Question:"]
+    pieces += ["Topic:", "\nStyle:", "\nBring out:", "\nQuestions:", "Question:"] if asks else []
     pieces += ["Name:", *(f"\n{trait.capitalize()}:" for trait in POLES)]
     pieces += [f" ({', '.join(words)})" for pair in POLES.values() for words in pair]
     return [*dict.fromkeys(pieces), " of 100 adults"]
@@ -216,7 +219,7 @@ class Copies:
         texts = [tokenizer.decode([n], skip_special_tokens=False) for n in range(tokenizer.get_vocab_size())]
         self._texts = texts
         self._line_end = tokenizer.token_to_id(" of 100 adults")
-        self._first_piece = len(texts) - len(whole_pieces())
+        self._first_piece = tokenizer.token_to_id(whole_pieces()[0])
         self._opens = {n for n, text in enumerate(texts) if text.startswith((" ", "\n"))}
         self._digits = {n for n, text in enumerate(texts) if len(text) == 1 and text.isdigit()}
         self._label = {name: tokenizer.token_to_id(piece) for name, piece in _LABELS.items()}

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pocket_data import CHAT_TEMPLATE, SPECIAL
+from pocket_data import CHAT_TEMPLATE, SPECIAL, TASKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,4 +175,5 @@ class PocketModel(nn.Module):
             "eos_token_id": SPECIAL.index("<|end|>"),
             "pad_token_id": SPECIAL.index("<|end|>"),
             "torch_dtype": "float16",
+            "cityfolk_tasks": list(TASKS),
         }

@@ -6,6 +6,7 @@ import torch
 from tokenizers import Tokenizer
 
 from cityfolk import rng
+from cityfolk.engines.pocket import PocketEngine
 from cityfolk.pocket.arrays import load_weights
 from cityfolk.pocket.decoder import Decoder
 from pocket_citizens import draw_personality
@@ -25,14 +26,14 @@ def test_a_sample_has_an_address(names):
     assert make_sample(1, "train", 7, names) != make_sample(1, "held-out", 7, names)
 
 
-def test_keys_and_labels_are_one_token_each(trained):
-    for piece in whole_pieces():
+def test_keys_and_labels_are_one_token_each(trained, folder):
+    for piece in whole_pieces(PocketEngine(str(folder)).tasks):
         assert len(trained.encode(piece, add_special_tokens=False).ids) == 1, piece
 
 
 def test_targets_are_the_reply_and_nothing_else(names, trained):
     pairs = [token_ids(make_sample(1, "test", n, names), trained) for n in range(6)]
-    ids, targets, _ = collate(pairs, Copies(trained))
+    ids, targets, *_ = collate(pairs, Copies(trained))
     for row, (prompt, reply) in enumerate(pairs):
         kept = targets[row][targets[row] >= 0]
         assert kept.tolist() == reply

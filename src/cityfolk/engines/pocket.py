@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from cityfolk.pocket.tokenizer import PocketTokenizer
 from cityfolk.types import Reply, Request
 
 _ADAPTERS_KEPT = 8
+_REINSTALL = "reinstall cityfolk, or give the folder of a model that scripts/train_pocket.py made"
 
 
 class PocketEngine:
@@ -49,6 +51,15 @@ class PocketEngine:
             return f"{name}+{Path(self.adapter).name}@{adapter_revision(Path(self.adapter))}"
         except DataError as missing:
             raise EngineError(str(missing), hint=missing.hint) from missing
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """What the weights were trained to do, and can do nothing else: "lives", "questions", "answers"."""
+        try:
+            config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+            return tuple(config.get("cityfolk_tasks", ("lives",)))
+        except (OSError, ValueError, AttributeError, TypeError) as damage:
+            raise EngineError(f"the weights in {self.folder} cannot be read: {damage}", hint=_REINSTALL) from damage
 
     @cached_property
     def _server(self) -> Server:

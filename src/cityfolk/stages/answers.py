@@ -29,7 +29,7 @@ from cityfolk.preferences.answers import (
 )
 from cityfolk.preferences.records import ANSWERS
 from cityfolk.preferences.targets import Target, parse_targets
-from cityfolk.stages.engines import Limits, engine_price, equipped, labels, load_engines
+from cityfolk.stages.engines import Limits, engine_price, equipped, labels, load_engines, require_task
 from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import JOURNAL, Study
@@ -68,6 +68,7 @@ def answer_questions(study: Study, options: AnswerOptions, *, step: Step = quiet
     IncompleteError at the end if any answer is missing, EngineError if no engine could answer at all.
     """
     engines = load_engines(options.engines, options.limits)
+    require_task(engines, "answers")
     job, speakers = _prepare(study, options, engines)
     again = "ended" in study.manifest["stages"].get(VERB, {})
     with equipped(study, engines, options.limits) as ready:
@@ -85,6 +86,7 @@ def plan_answers(study: Study, options: AnswerOptions) -> dict[str, Any]:
     Identical requests count once, and those that the journal answers do not count.
     """
     engines = load_engines(options.engines, options.limits)
+    require_task(engines, "answers")
     job, speakers = _prepare(study, options, engines)
     done = study.journal.settled(STAGE)[0] if (study.folder / JOURNAL).exists() else {}
     prices, estimates = load_prices(), []

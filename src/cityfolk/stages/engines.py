@@ -61,6 +61,17 @@ def load_engines(specs: Sequence[str], limits: Limits | None = None) -> list[Eng
     return engines
 
 
+def require_task(engines: Sequence[Engine], task: str) -> None:
+    """Raise UsageError for an engine that says what it was trained to do and leaves `task` out."""
+    for engine in engines:
+        known = getattr(engine, "tasks", None)
+        if known is not None and task not in known:
+            raise UsageError(
+                f"{engine.name} was not trained for {task}, only for {', '.join(known)}",
+                hint="name another engine with --engine, such as ollama:qwen3:8b",
+            )
+
+
 def _at_once(spec: str, concurrency: int | None) -> str:
     name, rest = split_name(spec)
     if concurrency is None or name not in _TAKES_CONCURRENCY or "concurrency=" in rest:

@@ -22,7 +22,7 @@ from cityfolk.preferences.maker import (
 from cityfolk.preferences.prompts import QUESTION
 from cityfolk.preferences.questions import PER_REQUEST, STAGE, TEMPERATURE
 from cityfolk.preferences.topics import Topic, chosen, spread, topics
-from cityfolk.stages.engines import Limits, engine_price, equipped, load_engines
+from cityfolk.stages.engines import Limits, engine_price, equipped, load_engines, require_task
 from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import JOURNAL, Study
@@ -65,6 +65,7 @@ def ask_for_questions(study: Study, options: QuestionOptions, *, step: Step = qu
     """
     wanted = options.chosen()
     engine = load_engines([options.engine], options.limits)[0]
+    require_task([engine], "questions")
     _refuse_imported(study)
     sampling = question_sampling(study.seed(options.seed), options.temperature)
     again = "ended" in study.manifest["stages"].get(VERB, {})
@@ -107,6 +108,7 @@ def plan_questions(study: Study | None, options: QuestionOptions) -> dict[str, A
     """
     wanted = options.chosen()
     engine = load_engines([options.engine], options.limits)[0]
+    require_task([engine], "questions")
     seed = (options.seed or 0) if study is None else study.seed(options.seed)
     sampling = question_sampling(seed, options.temperature)
     have: dict[str, int] = {}

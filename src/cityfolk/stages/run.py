@@ -24,7 +24,7 @@ from cityfolk.places.pack import load_place
 from cityfolk.preferences.judging.registry import kind_of
 from cityfolk.profiles.cohort import check_choice
 from cityfolk.stages.answers import AnswerOptions, answer_questions, check_answers, plan_answers
-from cityfolk.stages.engines import Limits, check_limits, load_engines
+from cityfolk.stages.engines import Limits, check_limits, load_engines, require_task
 from cityfolk.stages.judge import JudgeOptions, judge_answers
 from cityfolk.stages.lives import WriteOptions, write_lives
 from cityfolk.stages.measure import is_imported, measure
@@ -48,11 +48,15 @@ def check_study(config: StudyConfig) -> None:
     if config.questions is not None:
         asking = question_options(config.questions)
         asking.chosen()
-        check_limits(load_engines([asking.engine], asking.limits), asking.limits)
+        makers = load_engines([asking.engine], asking.limits)
+        require_task(makers, "questions")
+        check_limits(makers, asking.limits)
     if config.answers is not None:
         answering = answer_options(config.answers)
         check_answers(answering)
-        check_limits(load_engines(answering.engines, answering.limits), answering.limits)
+        speakers = load_engines(answering.engines, answering.limits)
+        require_task(speakers, "answers")
+        check_limits(speakers, answering.limits)
     if config.judge is not None:
         engines = [name for name in config.judge.judges if kind_of(name) == "engine"]
         limits = limits_of(config.judge)
