@@ -65,8 +65,8 @@ def ask_for_questions(study: Study, options: QuestionOptions, *, step: Step = qu
     """
     wanted = options.chosen()
     engine = load_engines([options.engine], options.limits)[0]
-    require_task([engine], "questions")
     _refuse_imported(study)
+    require_task([engine], "questions")
     sampling = question_sampling(study.seed(options.seed), options.temperature)
     again = "ended" in study.manifest["stages"].get(VERB, {})
     began = perf_counter()
@@ -108,6 +108,8 @@ def plan_questions(study: Study | None, options: QuestionOptions) -> dict[str, A
     """
     wanted = options.chosen()
     engine = load_engines([options.engine], options.limits)[0]
+    if study is not None:
+        _refuse_imported(study)
     require_task([engine], "questions")
     seed = (options.seed or 0) if study is None else study.seed(options.seed)
     sampling = question_sampling(seed, options.temperature)
@@ -115,7 +117,6 @@ def plan_questions(study: Study | None, options: QuestionOptions) -> dict[str, A
     done: Mapping[int, int] = {}
     wrote = None
     if study is not None:
-        _refuse_imported(study)
         have = dict(study.read(TABLE)["topic"].value_counts().iter_rows()) if study.has(TABLE) else {}
         done = study.journal.settled(STAGE)[0] if (study.folder / JOURNAL).exists() else {}
         wrote = mean_completion(study, engine, (STAGE,))
