@@ -388,3 +388,15 @@ def test_the_command_says_what_it_did_and_what_it_would_do(tmp_path, slow):
     assert done.returncode == 0 and done.stdout.startswith("20 answers: "), done.stderr
     seed = subprocess.run(command(folder, "--seed", "9"), env=slow, capture_output=True, text=True)
     assert seed.returncode == 5 and "seed 5, not 9" in seed.stderr
+
+
+def test_a_name_belongs_to_one_vector(study, tmp_path):
+    path = tmp_path / "mine.csv"
+    head = "name,openness,conscientiousness,extraversion,agreeableness,neuroticism\n"
+    path.write_text(f"{head}mine,.1,.2,.3,.4,.5\n")
+    ask(study, targets=(str(path),))
+    before = study.read("answers")
+    path.write_text(f"{head}mine,.9,.2,.3,.4,.5\n")
+    with pytest.raises(UsageError, match="answers under another vector called 'mine'"):
+        ask(study, targets=(str(path),))
+    assert study.read("answers").equals(before)

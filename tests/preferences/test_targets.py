@@ -158,9 +158,9 @@ def test_two_names_for_one_vector_and_one_name_for_two_are_refused(tmp_path, emp
     path.write_text(HEADER + "mine,.9,.5,.45,.9,.6\n")
     with pytest.raises(UsageError, match="'Diplomat' and 'mine' are the same vector"):
         parse_targets([f"archetypes,{path}"], empty, 0)
-    path.write_text(HEADER + "Diplomat,.9,.5,.45,.9,.1\n")
-    with pytest.raises(UsageError, match="two targets are called 'Diplomat'"):
-        parse_targets([f"archetypes,{path}"], empty, 0)
+    path.write_text(HEADER + "mine,.1,.5,.45,.9,.1\nmine,.9,.5,.45,.9,.1\n")
+    with pytest.raises(UsageError, match="two targets are called 'mine'"):
+        parse_targets([str(path)], empty, 0)
 
 
 def test_people_are_asked_for_where_there_are_none(empty):
@@ -170,3 +170,25 @@ def test_people_are_asked_for_where_there_are_none(empty):
     empty.begin("import", {})
     with pytest.raises(CityfolkError, match="imported"):
         parse_targets(["people:3"], empty, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Analyst,.1,.2,.3,.4,.5", "the name Analyst is that of another target"),
+        ("sobol-07,.1,.2,.3,.4,.5", "the name sobol-07 is that of another target"),
+        ("person-3,.1,.2,.3,.4,.5", "the name person-3 is that of another target"),
+        ("mine,.1,.2,.3,.4,.5,.6", "too many values"),
+    ],
+)
+def test_a_file_takes_nobodys_name_and_no_sixth_value(tmp_path, line, said):
+    path = tmp_path / "targets.csv"
+    path.write_text(HEADER + line + "\n")
+    with pytest.raises(DataError, match=said):
+        of_file(path)
+
+
+def test_a_file_may_hold_an_archetype_as_it_is(tmp_path):
+    path = tmp_path / "targets.csv"
+    path.write_text(HEADER + "Analyst,.9,.6,.35,.25,.35\n")
+    assert of_file(path) == archetypes()[:1]

@@ -55,6 +55,9 @@ def test_names_options_and_what_is_refused(folder):
             pair_answers(study, PairOptions(targets=("Diplomat",), margin=0.9))
         assert "--name" in refused.value.hint
         pair_answers(study, PairOptions(targets=("Diplomat",), margin=0.9, name="far"))
+        for name in ("a@b", "a/b", "..", "a b"):
+            with pytest.raises(UsageError, match="cannot be named"):
+                pair_answers(study, PairOptions(targets=("Diplomat",), name=name))
         with pytest.raises(
             IncompleteError,
             match=r"none of 96 possible pairs meets the rules.*: the answers differ by less than the margin",

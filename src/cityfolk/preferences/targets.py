@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -29,6 +30,7 @@ SOBOL_LOW, SOBOL_HIGH = 0.02, 0.98
 ADULT = 18  # years
 _MOST = 1 << 20  # points of a Sobol sequence; far beyond what anybody can have answered
 _WORDS = ("archetypes", "sobol:N", "people:N", "none", *ARCHETYPES)
+_OURS = re.compile(r"(sobol|person)-\d+")
 _EXAMPLE = "such as --targets archetypes,sobol:32,people:20,none"
 
 
@@ -126,7 +128,14 @@ def _of_line(path: Path, number: int, row: dict[str, str | None]) -> Target:
         raise DataError(
             f"{path}, line {number}: a percentile of {name} lies outside 0 to 1", hint="divide a 0-to-100 score by 100"
         )
-    return Target(name=name, vector=BigFive.clipped(**_vector(values, 6)))
+    if None in row:
+        raise DataError(f"{path}, line {number}: there are too many values", hint="a name and five percentiles")
+    target = Target(name=name, vector=BigFive.clipped(**_vector(values, 6)))
+    if ARCHETYPES.get(name, target.vector) != target.vector or _OURS.fullmatch(name):
+        raise DataError(
+            f"{path}, line {number}: the name {name} is that of another target", hint="call it something else"
+        )
+    return target
 
 
 def _vector(values: Sequence[float], digits: int = 4) -> dict[str, float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import polars as pl
+
 from cityfolk.engines.ask import Progress
 from cityfolk.engines.base import Engine
 from cityfolk.engines.prices import load_prices
@@ -27,7 +29,7 @@ from cityfolk.preferences.answers import (
     choose_questions,
     requests,
 )
-from cityfolk.preferences.records import ANSWERS
+from cityfolk.preferences.records import ANSWERS, TARGET_COLUMNS
 from cityfolk.preferences.targets import Target, parse_targets
 from cityfolk.stages.engines import Limits, engine_price, equipped, labels, load_engines, require_task
 from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
@@ -154,11 +156,31 @@ def _prepare(study: Study, options: AnswerOptions, engines: Sequence[Engine]) ->
         samples=options.samples,
         sampling=Sampling(temperature=options.temperature, max_tokens=MAX_TOKENS, seed=seed),
     )
+    _refuse_renamed(study, job.targets)
     speakers = [
         Speaker(engine=engine.name, model=engine.model, adapter=adapter, persona=persona if adapter else None)
         for engine, adapter in zip(engines, adapters, strict=True)
     ]
     return job, speakers
+
+
+def _refuse_renamed(study: Study, targets: Sequence[Target]) -> None:
+    """Raise UsageError for a target under whose name the study has answers to another vector."""
+    if not study.has("answers"):
+        return
+    known = study.scan("answers").filter(pl.col("target_name") != "").select("target_name", *TARGET_COLUMNS).unique()
+    vectors: dict[str, list[tuple[float, ...]]] = {}
+    for name, *vector in known.collect().iter_rows():
+        vectors.setdefault(name, []).append(tuple(vector))
+    for target in targets:
+        if target.vector is None:
+            continue
+        asked = tuple(value for _, value in target.vector.items())
+        if any(old != asked for old in vectors.get(target.name, ())):
+            raise UsageError(
+                f"{study.folder} has answers under another vector called {target.name!r}",
+                hint="give this target another name",
+            )
 
 
 def _persona(name: str, adapters: Sequence[str]) -> Target | None:

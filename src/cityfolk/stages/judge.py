@@ -192,7 +192,7 @@ class _Job:
         )
         self._tell_families(judge.name, judge.family, source.model)
         try:
-            recorded = self._recorded(judge.name)
+            recorded = recorded_config(self.study, judge.name)
             if looks.way == "auto" and recorded is not None:
                 judge.settled_way = recorded["way"]
             judge.settle(next(self.pool.everything()))
@@ -229,18 +229,10 @@ class _Job:
         judge.first_sample = 0
         keep_retests(self.study, judge.name, [*((r, 1) for r in first), *((r, 2) for r in second)])
 
-    def _recorded(self, name: str) -> dict[str, Any] | None:
-        """Return the config with which a judge has read before; None if it has read nothing."""
-        before = self.study.manifest["stages"].get(VERB, {}).get("config", {}).get("judges", {}).get(name)
-        if before is None or not self.study.has(TABLE):
-            return None
-        rows = self.study.scan(TABLE).filter(pl.col("judge") == name).head(1).collect()
-        return dict(before) if rows.height else None
-
     def _begin(self, name: str, config: Mapping[str, Any]) -> None:
         """Record a judge's config beside the others', or refuse another than the one it has read with."""
         now = json.loads(json.dumps(config))
-        before = self._recorded(name)
+        before = recorded_config(self.study, name)
         if before is not None and before != now:
             keys = sorted(key for key in before | now if before.get(key) != now.get(key))
             was = ", ".join(f"{key} was {before.get(key)!r} and is now {now.get(key)!r}" for key in keys)
@@ -286,6 +278,15 @@ class _Job:
                 )
             elif same is None:
                 self.notices.append(f"whether {name} and {other} are of one family cannot be told from their names")
+
+
+def recorded_config(study: Study, name: str) -> dict[str, Any] | None:
+    """Return the config with which a judge has read a study before; None if it has read nothing."""
+    before = study.manifest["stages"].get(VERB, {}).get("config", {}).get("judges", {}).get(name)
+    if before is None or not study.has(TABLE):
+        return None
+    rows = study.scan(TABLE).filter(pl.col("judge") == name).head(1).collect()
+    return dict(before) if rows.height else None
 
 
 def related(judge: str, judge_family: str, model: str | None, generator: str) -> bool | None:
@@ -374,8 +375,9 @@ def _conclude(job: _Job) -> dict[str, Any]:
         first = next(iter(job.stopped.values()))
         kind: type[CityfolkError] = EngineError if isinstance(first, EngineError) else IncompleteError
         raise kind(said, hint=first.hint)
-    unread = {name: job.pool.size - counts[name] for name in job.judges if counts[name] < job.pool.size}
-    if set(counts) == {"rater", "lexicon"}:
+    read = {name: counts.get(name, 0) for name in job.judges}
+    unread = {name: job.pool.size - count for name, count in read.items() if count < job.pool.size}
+    if set(counts) - {"grammar"} == {"rater", "lexicon"}:
         job.notices.append(
             "rater counts the markers of lexicon among its features, so that the two agree proves little; a language "
             "model of another family or people (--people NAME) would prove more"
@@ -386,7 +388,7 @@ def _conclude(job: _Job) -> dict[str, Any]:
             f"of {job.pool.size:,} answers hold nothing that it could have written"
         )
     seconds = round(perf_counter() - job.began, 1)
-    facts = {"readings": {name: counts[name] for name in job.judges}, "unread": unread, "seconds": seconds}
+    facts = {"readings": read, "unread": unread, "seconds": seconds}
     study.finish(VERB, **facts, failed=len(job.failures), notices=job.notices)
     if job.failures:
         raise IncompleteError(

@@ -10,7 +10,7 @@ from cityfolk.preferences.judging.llm import STAGE, LLMJudge
 from cityfolk.preferences.judging.prompts import JUDGE
 from cityfolk.preferences.judging.registry import check_engine_name, kind_of
 from cityfolk.stages.engines import engine_price, labels, load_engines
-from cityfolk.stages.judge import JudgeOptions, Pool
+from cityfolk.stages.judge import JudgeOptions, Pool, recorded_config
 from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
 from cityfolk.study.folder import JOURNAL, Study
 from cityfolk.types import Request
@@ -40,6 +40,9 @@ def plan_judge(study: Study, options: JudgeOptions) -> dict[str, Any]:
     for engine, label in zip(engines, labels(engines), strict=True):
         # Nothing is asked, so the journal is not touched.
         judge = LLMJudge(engine=engine, journal=study.journal if there else None, looks=options.looks, seed=seed)  # type: ignore[arg-type]
+        recorded = recorded_config(study, judge.name)
+        if options.looks.way == "auto" and recorded is not None:
+            judge.settled_way = recorded["way"]
         keys = {int(request.key, 16) for request in judge.requests(pool.everything())}
         sample = list(islice(judge.requests(pool.everything()), _SAMPLE))
         first = first or sample[0]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,12 @@ class PairOptions:
     def table(self) -> str:
         """The table's name in the study: "pairs/NAME"."""
         name = self.name or ("vectors" if self.vectors else "-".join(self.targets)) or "all"
-        if Path(name).name != name or name.startswith("."):
+        if not _NAME.fullmatch(name):
             raise UsageError(f"pairs cannot be named {name!r}", hint="a name is letters, digits, dots and dashes")
         return f"{FOLDER}/{name}"
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 @dataclass(slots=True)

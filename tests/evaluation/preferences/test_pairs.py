@@ -5,11 +5,12 @@ import polars as pl
 import pytest
 
 from cityfolk.evaluation.corpus import Detail
-from cityfolk.evaluation.preferences import Preferences, preference_evidence
+from cityfolk.evaluation.preferences import Preferences, preference_evidence, verdicts
+from cityfolk.evaluation.preferences.chosen import chosen_and_rejected, judged_pairs
 from cityfolk.evaluation.preferences.copies import copies, leakage
 from cityfolk.evaluation.preferences.coverage import CORNERS, corners
 from cityfolk.preferences.balance import octant_names, octants
-from cityfolk.preferences.judging.scale import scale_of, with_z
+from cityfolk.preferences.judging.scale import BY_NORMS, BY_POOL, scale_of, with_z
 from cityfolk.preferences.pairs import make_pairs
 from cityfolk.preferences.records import PAIRS
 from cityfolk.vocabulary import TRAITS
@@ -160,3 +161,22 @@ def test_questions_alone_can_be_measured():
 def frames_of_nothing():
     answers, readings = frames([answer_row("topic-0-000", "", None, 0, "a")], [reading_row("x", "a", np.zeros(5))])
     return answers[:0], readings[:0]
+
+
+def test_a_gain_is_judged_where_all_judges_have_norms():
+    questions, answers, readings, pairs = one_pair()
+    for scales, judged in (({"a": BY_NORMS, "b": BY_NORMS}, True), ({"a": BY_NORMS, "b": BY_POOL}, False)):
+        data = Preferences(
+            questions=questions, answers=answers, readings=with_z(readings), scales=scales, pairs={"all": pairs}
+        )
+        found = [
+            one for one in chosen_and_rejected(data, judged_pairs(data, "all")) if isinstance(one, verdicts.Tested)
+        ]
+        gain = [one for one in found if one.finding.id == "pairs.gain.distance@all"]
+        assert [one.p is not None for one in gain] == [judged]
+
+
+def test_pairs_without_their_margin_are_measured_all_the_same():
+    questions, answers, readings, pairs = one_pair()
+    found = found_in(questions, answers, readings, pairs.with_columns(margin=pl.lit(None, dtype=pl.Float64)))
+    assert found["margin@all"].value is None

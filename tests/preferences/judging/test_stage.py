@@ -269,3 +269,23 @@ def test_of_many_answers_some_are_measured(tmp_path):
         some = {finding.id: finding for finding in judge_findings(opened, most=30)}
         whole = {finding.id: finding for finding in judge_findings(opened)}
     assert some["judges.unread@lexicon"].n == 30 and whole["judges.unread@lexicon"].n == 80
+
+
+def test_a_judge_that_never_reads_is_said_and_crashes_nothing(tmp_path, server):
+    folder, mute = study(tmp_path / "s", questions=2), server(refuse=("",))
+    for _ in range(2):
+        with pytest.raises(IncompleteError, match="16 judgings are missing"):
+            run(folder, mute.spec, "lexicon", orders=1, way="schema")
+    assert readings(folder)["judge"].unique().to_list() == ["lexicon"]
+
+
+def test_a_plan_asks_as_the_judge_was_asked_before(tmp_path, server):
+    folder, one = study(tmp_path / "s", questions=4), server()
+    run(folder, one.spec, limit=10, way="schema", orders=1)
+    with Study.open(folder, read_only=True) as opened:
+        assert plan_judge(opened, JudgeOptions(judges=(one.spec,), orders=1))["calls"] == 22
+
+
+def test_that_the_word_list_is_inside_the_rater_is_said(tmp_path):
+    folder = study(tmp_path / "s", questions=2)
+    assert any("proves little" in notice for notice in run(folder, "rater", "lexicon", "grammar")["notices"])

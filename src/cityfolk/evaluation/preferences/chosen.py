@@ -206,7 +206,7 @@ def _nearness(judged: Judged, with_norms: bool) -> Iterator[Tested]:
         made = finding(
             f"gain.{kind}@{name}", title, interval(gain), n, unit, f"{note}; above 0 is nearer", expected=0.0
         )
-        yield Tested(made, below(gain, 0.0) if kind == "distance" else None)
+        yield Tested(made, below(gain, 0.0) if kind == "distance" and with_norms else None)
     for side in SIDES:
         known = np.isfinite(similar[side])
         n, count = int(known.sum()), int((similar[side][known] >= THRESHOLD).sum())
@@ -214,11 +214,12 @@ def _nearness(judged: Judged, with_norms: bool) -> Iterator[Tested]:
             share = Estimate(count / n, *wilson(count, n))
             title = f"{side.capitalize()} answers of {name} with an original similarity of {THRESHOLD} or more"
             yield Tested(finding(f"above.{side}@{name}", title, share, n, "share", "90% Wilson interval"))
+    margins = matrix(judged.rows, ("margin",))[:, 0]
     yield Tested(
         finding(
             f"margin@{name}",
             f"Mean margin of {name}",
-            float(judged.rows["margin"].to_numpy().mean()),
+            float(np.nanmean(margins)) if np.isfinite(margins).any() else None,
             judged.rows.height,
             "SD",
             "rejected distance less chosen distance, as the table has it",

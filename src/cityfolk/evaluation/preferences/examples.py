@@ -52,7 +52,7 @@ def _one(one: Judged, row: int, number: str, texts: dict[str, str], questions: d
     yield Detail(name=name, source=source, group=number, label="question", text=question)
     yield Detail(name=name, source=source, group=number, label="topic", text=pair["topic"] or "")
     target = f"{pair['target_name']}; {pair['strategy']}"
-    yield Detail(name=name, source=source, group=number, label="target", text=target, value=float(pair["margin"]))
+    yield Detail(name=name, source=source, group=number, label="target", text=target, value=pair["margin"])
     for side in SIDES:
         text = texts.get(pair[f"{side}_id"]) or ""
         distance = float(one.distance[side][row])
