@@ -128,7 +128,7 @@ def chosen_cards(shown: PreferencesShown) -> Iterator[Html | None]:
     """Return chosen against rejected: distances, similarities, numbers, lengths."""
     tables = shown.sources("spread.")
     for name in tables:
-        yield _spread(shown, name, "distance", f"Distance to the target: {name}", "standard deviations of adults")
+        yield _spread(shown, name, "distance", f"Distance to the target: {name}", "standard deviations")
         yield _spread(shown, name, "words", f"Length: {name}", "words of an answer")
     yield _numbers(shown, tables)
 
@@ -224,9 +224,10 @@ def _numbers(shown: PreferencesShown, tables: list[str]) -> Html | None:
         ),
         tag(
             "p",
-            "Distances are Mahalanobis' between z-scores of adults. The original similarity, exp(−5 d²), compares raw "
-            "scores with percentiles and is given so that older figures can be compared: mind that a constant answer "
-            "of .5 scores high by it.",
+            "Distances are Mahalanobis' between z-scores: of adults by judges that have norms, of the answers at hand "
+            "by others, so that a constant answer is a fair yardstick only where all judges have norms. The original "
+            "similarity, exp(−5 d²), compares raw scores with percentiles and is given so that older figures can be "
+            "compared: mind that a constant answer of .5 scores high by it.",
             class_="soft",
         ),
         class_="card across",
