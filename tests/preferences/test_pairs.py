@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from cityfolk.errors import DataError, UsageError
+from cityfolk.personality.cube import CORNERS, corners
 from cityfolk.personality.nearness import mahalanobis, original_similarity
 from cityfolk.personality.norms import residual_correlations
-from cityfolk.preferences.balance import BalanceRules, content_order, directions, kept, octant_names, octants
+from cityfolk.preferences.balance import BalanceRules, content_order, directions, kept
 from cityfolk.preferences.candidates import one_trait_off
 from cityfolk.preferences.matching import match
 from cityfolk.preferences.pairs import PairRules, check_pairs, coverage, make_pairs
@@ -142,7 +143,7 @@ def test_every_cap_holds(seed, n, spread, tilt):
     rules = BalanceRules(spread=spread, tilt=tilt, mean_log_ratio=0.05)
     keep, longer = kept(targets, names, ratios, order, rules)
     assert not (keep & longer).any()
-    for labels in (octants(targets), np.array(names)):
+    for labels in (corners(targets), np.array(names)):
         if n:
             cap = math.ceil(spread * n / len(np.unique(labels)))
             assert np.unique(labels[keep], return_counts=True)[1].max(initial=0) <= cap
@@ -159,21 +160,20 @@ def test_balance_keeps_the_rare_corners():
     before, after = (directions(t).sum(axis=0).reshape(5, 2) for t in (targets, targets[keep]))
     assert before[3, 1] > 5 * before[3, 0] and after[3, 1] <= 3 * after[3, 0]
     assert after[3, 0] == before[3, 0] and after[3, 1] < 0.2 * before[3, 1]
-    assert set(octants(targets[keep])) == set(octants(targets))
+    assert set(corners(targets[keep])) == set(corners(targets))
     del ratios
 
 
-def test_octants_by_hand():
-    names = octant_names()
-    assert len(set(names)) == 32 and names[0] == "O- C- E- A- N-" and names[-1] == "O+ C+ E+ A+ N+"
-    where = octants(np.array([[0.9, 0.6, 0.35, 0.25, 0.35], [0.9, 0.5, 0.45, 0.9, 0.6]]))
-    assert [names[i] for i in where] == ["O+ C+ E- A- N-", "O+ C+ E- A+ N+"]
+def test_corners_by_hand():
+    assert len(set(CORNERS)) == 32 and CORNERS[0] == "O-C-E-A-N-" and CORNERS[-1] == "O+C+E+A+N+"
+    where = corners(np.array([[0.9, 0.6, 0.35, 0.25, 0.35], [0.9, 0.5, 0.45, 0.9, 0.6]]))
+    assert [CORNERS[i] for i in where] == ["O+C+E-A-N-", "O+C+E-A+N+"]
 
 
-def test_coverage_counts_every_octant_and_direction():
+def test_coverage_counts_every_corner_and_direction():
     made = make_pairs(*world(3, noise=0.0), LOOSE)
     found = coverage(made.table)
-    assert len(found["octants"]) == 32 and sum(found["octants"].values()) == made.table.height == 16
+    assert len(found["corners"]) == 32 and sum(found["corners"].values()) == made.table.height == 16
     # Only the Analyst is low in agreeableness, only the Explorer in conscientiousness; the Diplomat's .5 is neither.
     assert found["directions"]["low agreeableness"] == 4 and found["directions"]["high agreeableness"] == 12
     assert found["directions"]["low conscientiousness"] == 4 and found["directions"]["high conscientiousness"] == 8

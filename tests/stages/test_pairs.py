@@ -72,10 +72,10 @@ def test_the_command_line(folder):
     done = cityfolk("pair", folder, "--persona", "Analyst", "--persona", "Explorer", "--name", "two", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert set(document["targets"]) == {"Analyst", "Explorer"} and len(document["octants"]) == 32
+    assert set(document["targets"]) == {"Analyst", "Explorer"} and len(document["corners"]) == 32
     said = cityfolk("pair", folder).stdout
     assert "pairs of 288 that could be: pairs/all.parquet" in said and "no pair" in said
-    assert "agreeableness" in said and "octants have pairs" in said
+    assert "agreeableness" in said and "corners have pairs" in said
     wrong = cityfolk("pair", folder, "--strategy", "best")
     assert wrong.returncode == 2 and "farthest, nearest-wrong, base" in wrong.stderr
 

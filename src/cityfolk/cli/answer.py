@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cityfolk.cli.console import result, say, stepping
-from cityfolk.cli.options import EngineNames, Folder, Json
+from cityfolk.cli.options import (
+    BudgetTokens,
+    BudgetUsd,
+    CacheFile,
+    Concurrency,
+    DryRun,
+    EngineNames,
+    Folder,
+    Json,
+    RequestsPerMinute,
+    Temperature,
+    TokensPerMinute,
+)
 
 _Targets = Annotated[
     list[str],
@@ -24,27 +35,11 @@ _PerTopic = Annotated[
     int | None, typer.Option("--questions-per-topic", min=1, help="Only the first so many of each topic.")
 ]
 _Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many questions, spread over topics.")]
-_Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="How freely the model draws its words.")]
 _Persona = Annotated[
     str, typer.Option("--persona", help="The archetype that the engine's adapter is; it is asked without a vector.")
 ]
 _Seed = Annotated[
     int | None, typer.Option("--seed", min=0, help="The same seed gives the same answers; by default the study's.")
-]
-_Usd = Annotated[
-    float | None, typer.Option("--budget-usd", min=0.0, help="Stop before the study has cost this many dollars.")
-]
-_Tokens = Annotated[
-    int | None, typer.Option("--budget-tokens", min=0, help="Stop before the study has taken this many tokens.")
-]
-_Rpm = Annotated[float | None, typer.Option("--requests-per-minute", min=0.01, help="Send no more than this.")]
-_Tpm = Annotated[float | None, typer.Option("--tokens-per-minute", min=1.0, help="Use no more than this.")]
-_Cache = Annotated[
-    Path | None, typer.Option("--cache", help="A file of replies that studies share; made if it is not there.")
-]
-_Concurrency = Annotated[int | None, typer.Option("--concurrency", min=1, help="The most calls at once.")]
-_DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first prompt and the size and price of the job; ask nobody.")
 ]
 
 
@@ -56,16 +51,16 @@ def answer(
     split: _Split = "all",
     questions_per_topic: _PerTopic = None,
     limit: _Limit = None,
-    temperature: _Temperature = 0.8,
+    temperature: Temperature = 0.8,
     persona: _Persona = "",
     seed: _Seed = None,
-    budget_usd: _Usd = None,
-    budget_tokens: _Tokens = None,
-    requests_per_minute: _Rpm = None,
-    tokens_per_minute: _Tpm = None,
-    cache: _Cache = None,
-    concurrency: _Concurrency = None,
-    dry_run: _DryRun = False,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    cache: CacheFile = None,
+    concurrency: Concurrency = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Have a model answer the questions under personalities, and without one."""

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from cityfolk.cli.console import result, say, stepping
-from cityfolk.cli.options import Folder, Json
+from cityfolk.cli.options import (
+    BudgetTokens,
+    BudgetUsd,
+    CacheFile,
+    Concurrency,
+    DryRun,
+    Folder,
+    Json,
+    RequestsPerMinute,
+    TokensPerMinute,
+)
 
 if TYPE_CHECKING:
     from cityfolk.stages.judge import JudgeOptions
@@ -43,21 +53,6 @@ _Calibrate = Annotated[
     str, typer.Option("--calibrate", help="Turn this judge's raw scores into percentiles, against --on.")
 ]
 _On = Annotated[str, typer.Option("--on", help="Who knows: grammar (the embedded model's own texts) or people:NAME.")]
-_Usd = Annotated[
-    float | None, typer.Option("--budget-usd", min=0.0, help="Stop before the study has cost this many dollars.")
-]
-_Tokens = Annotated[
-    int | None, typer.Option("--budget-tokens", min=0, help="Stop before the study has taken this many tokens.")
-]
-_Rpm = Annotated[float | None, typer.Option("--requests-per-minute", min=0.01, help="Send no more than this.")]
-_Tpm = Annotated[float | None, typer.Option("--tokens-per-minute", min=1.0, help="Use no more than this.")]
-_Cache = Annotated[
-    Path | None, typer.Option("--cache", help="A file of replies that studies share; made if it is not there.")
-]
-_Concurrency = Annotated[int | None, typer.Option("--concurrency", min=1, help="The most calls at once.")]
-_DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first prompt and the size and price of the job; ask nobody.")
-]
 
 
 def judge(
@@ -76,13 +71,13 @@ def judge(
     read: _Read = None,
     calibrate: _Calibrate = "",
     on: _On = "",
-    budget_usd: _Usd = None,
-    budget_tokens: _Tokens = None,
-    requests_per_minute: _Rpm = None,
-    tokens_per_minute: _Tpm = None,
-    cache: _Cache = None,
-    concurrency: _Concurrency = None,
-    dry_run: _DryRun = False,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    cache: CacheFile = None,
+    concurrency: Concurrency = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Have answers read for the personality they express: by raters, language models, classifiers or people."""

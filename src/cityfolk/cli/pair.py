@@ -42,7 +42,7 @@ _Tilt = Annotated[
     ),
 ]
 _Balance = Annotated[bool, typer.Option("--balance/--no-balance", help="Drop pairs so that the whole is balanced.")]
-_SHOWN = 6  # octants that are named when they have no pair
+_SHOWN = 6  # corners that are named when they have no pair
 
 
 def pair(
@@ -99,8 +99,8 @@ def _words(done: dict[str, Any]) -> str:
     lines += ["  pairs by direction (low / high):"]
     for trait in dict.fromkeys(side.split(" ", 1)[1] for side in sides):
         lines.append(f"    {trait:<18}{sides[f'low {trait}']:>7,} / {sides[f'high {trait}']:,}")
-    empty = [octant for octant, count in done["octants"].items() if not count]
-    lines.append(f"  {32 - len(empty)} of the 32 octants have pairs" + (f"; none: {_few(empty)}" if empty else ""))
+    empty = [corner for corner, count in done["corners"].items() if not count]
+    lines.append(f"  {32 - len(empty)} of the 32 corners have pairs" + (f"; none: {_few(empty)}" if empty else ""))
     return "\n".join(lines)
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cityfolk.cli.console import result, say, stepping
-from cityfolk.cli.options import Folder, Json
+from cityfolk.cli.options import (
+    BudgetTokens,
+    BudgetUsd,
+    CacheFile,
+    Concurrency,
+    DryRun,
+    Folder,
+    Json,
+    RequestsPerMinute,
+    Temperature,
+    TokensPerMinute,
+)
 
 _N = Annotated[int, typer.Option("--n", min=1, help="How many questions a topic; asking for more later appends.")]
 _Topics = Annotated[
@@ -16,24 +26,8 @@ _Topics = Annotated[
 ]
 _Topic = Annotated[list[str], typer.Option("--topic", help="A topic by its id. May be given again.")]
 _Engine = Annotated[str, typer.Option("--engine", help="Who writes: a name from `cityfolk engines`.")]
-_Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="How freely the model draws its words.")]
 _Seed = Annotated[
     int | None, typer.Option("--seed", min=0, help="The same seed gives the same questions; by default the study's.")
-]
-_Usd = Annotated[
-    float | None, typer.Option("--budget-usd", min=0.0, help="Stop before the study has cost this many dollars.")
-]
-_Tokens = Annotated[
-    int | None, typer.Option("--budget-tokens", min=0, help="Stop before the study has taken this many tokens.")
-]
-_Rpm = Annotated[float | None, typer.Option("--requests-per-minute", min=0.01, help="Send no more than this.")]
-_Tpm = Annotated[float | None, typer.Option("--tokens-per-minute", min=1.0, help="Use no more than this.")]
-_Cache = Annotated[
-    Path | None, typer.Option("--cache", help="A file of replies that studies share; made if it is not there.")
-]
-_Concurrency = Annotated[int | None, typer.Option("--concurrency", min=1, help="The most calls at once.")]
-_DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first prompt and the size and price of the job; ask nobody.")
 ]
 
 
@@ -43,15 +37,15 @@ def questions(
     topics: _Topics = None,
     topic: _Topic = [],  # noqa: B006 - typer copies it
     engine: _Engine = "pocket",
-    temperature: _Temperature = 1.0,
+    temperature: Temperature = 1.0,
     seed: _Seed = None,
-    budget_usd: _Usd = None,
-    budget_tokens: _Tokens = None,
-    requests_per_minute: _Rpm = None,
-    tokens_per_minute: _Tpm = None,
-    cache: _Cache = None,
-    concurrency: _Concurrency = None,
-    dry_run: _DryRun = False,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    cache: CacheFile = None,
+    concurrency: Concurrency = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Have a model make open-ended questions on topics that show personality."""

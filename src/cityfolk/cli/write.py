@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cityfolk.cli.console import result, say, stepping
-from cityfolk.cli.options import EngineNames, Folder, Json
+from cityfolk.cli.options import (
+    BudgetTokens,
+    BudgetUsd,
+    CacheFile,
+    Concurrency,
+    DryRun,
+    EngineNames,
+    Folder,
+    Json,
+    RequestsPerMinute,
+    Temperature,
+    TokensPerMinute,
+)
 
 if TYPE_CHECKING:
     from cityfolk.stages import WriteOptions
@@ -19,24 +31,8 @@ _Where = Annotated[str, typer.Option("--filter", help='Who may be chosen, such a
 _Targets = Annotated[
     list[str], typer.Option("--target", help="A trait to ask for, such as openness=low. May be given again.")
 ]
-_Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="How freely the model draws its words.")]
 _Prompt = Annotated[
     str, typer.Option("--prompt", help="auto, short (what the embedded model knows), or full: field by field.")
-]
-_Usd = Annotated[
-    float | None, typer.Option("--budget-usd", min=0.0, help="Stop before the study has cost this many dollars.")
-]
-_Tokens = Annotated[
-    int | None, typer.Option("--budget-tokens", min=0, help="Stop before the study has taken this many tokens.")
-]
-_Rpm = Annotated[float | None, typer.Option("--requests-per-minute", min=0.01, help="Send no more than this.")]
-_Tpm = Annotated[float | None, typer.Option("--tokens-per-minute", min=1.0, help="Use no more than this.")]
-_Cache = Annotated[
-    Path | None, typer.Option("--cache", help="A file of replies that studies share; made if it is not there.")
-]
-_Concurrency = Annotated[int | None, typer.Option("--concurrency", min=1, help="The most calls at once.")]
-_DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first prompt and the size and price of the job; ask nobody.")
 ]
 
 
@@ -47,15 +43,15 @@ def write(
     depth: _Depth = "brief",
     where: _Where = "age=18..",
     target: _Targets = [],  # noqa: B006
-    temperature: _Temperature = 0.8,
+    temperature: Temperature = 0.8,
     prompt: _Prompt = "auto",
-    budget_usd: _Usd = None,
-    budget_tokens: _Tokens = None,
-    requests_per_minute: _Rpm = None,
-    tokens_per_minute: _Tpm = None,
-    cache: _Cache = None,
-    concurrency: _Concurrency = None,
-    dry_run: _DryRun = False,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    cache: CacheFile = None,
+    concurrency: Concurrency = None,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Choose people and have a model write their lives."""

@@ -1,21 +1,20 @@
 """Which pairs stay, so that every corner of the cube counts and neither side of a pair is the longer one.
 
 Pairs are only ever dropped, in an order made from their contents: the order of rows does not matter. A direction is one
-side of one trait (a target above or below .5); an octant is one of the 32 corners of the cube.
+side of one trait (a target above or below .5); corners are those of `personality.cube`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cityfolk.personality.cube import corners
 from cityfolk.types import content_key
-from cityfolk.vocabulary import TRAITS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,7 +26,7 @@ EVEN_FROM = 20  # pairs to begin with; of fewer the mean length ratio is chance 
 class BalanceRules:
     """What a set of pairs must be as a whole.
 
-    `spread`: no octant and no target has more than so many times the mean of those that have any. `tilt`: of each trait
+    `spread`: no corner and no target has more than so many times the mean of those that have any. `tilt`: of each trait
     the commoner direction has at most so many times the pairs of the rarer (where the rarer has any). `mean_log_ratio`:
     the mean of ln(words chosen / words rejected) lies within plus or minus this.
     """
@@ -35,19 +34,6 @@ class BalanceRules:
     spread: float = 2.0
     tilt: float = 3.0
     mean_log_ratio: float = 0.05
-
-
-def octants(targets: Floats) -> Ints:
-    """Return the corner, 0 to 31, in which each target (n, 5) lies; a percentile of exactly .5 counts as high."""
-    return np.asarray((targets >= 0.5) @ (2 ** np.arange(4, -1, -1)), dtype=np.int64)
-
-
-def octant_names() -> tuple[str, ...]:
-    """Return the names of the 32 octants in their order: "O- C- E- A- N-" is the first."""
-    letters = [trait[0].upper() for trait in TRAITS]
-    return tuple(
-        " ".join(a + sign for a, sign in zip(letters, signs, strict=True)) for signs in product("-+", repeat=5)
-    )
 
 
 def directions(targets: Floats) -> Flags:
@@ -74,7 +60,7 @@ def kept(
     longer = np.zeros(len(targets), dtype=bool)
     if rules is None:
         return keep, longer
-    corner, side = octants(targets), directions(targets)
+    corner, side = corners(targets), directions(targets)
     _, named = np.unique(np.array(names, dtype=str), return_inverse=True)
     evened = len(targets) >= EVEN_FROM
     caps = {"corner": _cap(corner, rules.spread), "name": _cap(named, rules.spread)}
@@ -95,7 +81,7 @@ def _cap(labels: Ints, spread: float) -> int:
 def _accepted(
     keep: Flags, corner: Ints, named: Ints, side: Flags, order: Ints, caps: dict[str, int], tilt: float
 ) -> Flags:
-    """Return which of the kept pairs fit under every cap, taken from each octant in turn."""
+    """Return which of the kept pairs fit under every cap, taken from each corner in turn."""
     while True:
         counts = side[keep].sum(axis=0).reshape(5, 2)
         rarer = np.repeat(counts.min(axis=1), 2)
@@ -118,7 +104,7 @@ def _accepted(
 
 
 def _queue(rows: Ints, corner: Ints, side: Flags, order: Ints) -> Ints:
-    """Return rows in turns: one of each octant, those with rare directions first; within an octant by `order`."""
+    """Return rows in turns: one of each corner, those with rare directions first; within an corner by `order`."""
     if not len(rows):
         return rows
     rows = rows[np.argsort(order[rows], kind="stable")]

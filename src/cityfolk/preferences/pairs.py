@@ -24,9 +24,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cityfolk.errors import DataError, UsageError
+from cityfolk.personality.cube import CORNERS, corners
 from cityfolk.personality.nearness import mahalanobis
 from cityfolk.personality.reference import z_from_percentile
-from cityfolk.preferences.balance import BalanceRules, content_order, kept, octant_names, octants
+from cityfolk.preferences.balance import BalanceRules, content_order, kept
 from cityfolk.preferences.candidates import STRATEGIES, candidates
 from cityfolk.preferences.judged import Judged, judged
 from cityfolk.preferences.matching import match
@@ -342,12 +343,12 @@ _AGAIN = "make the pairs again with `cityfolk pair DIR`"
 
 
 def coverage(pairs: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """Return how many pairs there are by octant (all 32), by trait direction, by target and by strategy.
+    """Return how many pairs there are by corner (all 32), by trait direction, by target and by strategy.
 
-    A percentile of exactly .5 counts as high in the octants and has no direction.
+    A percentile of exactly .5 counts as high in the corners and has no direction.
     """
     targets = pairs.select(TARGET_COLUMNS).to_numpy().astype(np.float64).reshape(-1, 5)
-    corners = np.bincount(octants(targets), minlength=32)
+    counts = np.bincount(corners(targets), minlength=32)
     sides: dict[str, int] = {}
     for position, trait in enumerate(TRAITS):
         sides[f"low {trait}"] = int((targets[:, position] < 0.5).sum())
@@ -357,7 +358,7 @@ def coverage(pairs: pl.DataFrame) -> dict[str, dict[str, int]]:
         for column in ("target_name", "strategy", "split")
     }
     return {
-        "octants": dict(zip(octant_names(), map(int, corners), strict=True)),
+        "corners": dict(zip(CORNERS, map(int, counts), strict=True)),
         "directions": sides,
         "targets": by["target_name"],
         "strategies": by["strategy"],

@@ -226,7 +226,7 @@ def _making(inputs: PreferenceInputs, pairs: pl.DataFrame, models: Sequence[str]
         rules = config["balance"]
         lines.append(
             f"- Balanced: the commoner direction of a trait has at most {rules['tilt']:g} times the pairs of the "
-            f"rarer, no octant or target more than {rules['spread']:g} times the mean of those that could be."
+            f"rarer, no corner or target more than {rules['spread']:g} times the mean of those that could be."
         )
     ratio = facts.get("words_ratio")
     if ratio is not None:

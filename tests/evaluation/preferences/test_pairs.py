@@ -8,8 +8,6 @@ from cityfolk.evaluation.corpus import Detail
 from cityfolk.evaluation.preferences import Preferences, preference_evidence, verdicts
 from cityfolk.evaluation.preferences.chosen import chosen_and_rejected, judged_pairs
 from cityfolk.evaluation.preferences.copies import copies, leakage
-from cityfolk.evaluation.preferences.coverage import CORNERS, corners
-from cityfolk.preferences.balance import octant_names, octants
 from cityfolk.preferences.judging.scale import BY_NORMS, BY_POOL, scale_of, with_z
 from cityfolk.preferences.pairs import make_pairs
 from cityfolk.preferences.records import PAIRS
@@ -95,12 +93,6 @@ def test_an_independent_judge_is_asked_and_the_pairs_own_are_not():
     flipped = pl.concat([flipped.sort("answer_id").drop("openness", "raw_openness"), values], how="horizontal")
     found = found_in(questions, answers, pl.concat([readings, flipped.select(readings.columns)]), pairs)
     assert "independent.c@all" in found and not any(name.startswith("independent.a") for name in found)
-
-
-def test_corners_are_those_that_pairs_are_balanced_by():
-    points = np.random.default_rng(0).random((200, 5))
-    assert (corners(points) == octants(points)).all()
-    assert tuple(name.replace(" ", "") for name in octant_names()) == CORNERS
 
 
 def test_an_empty_corner_and_a_missing_direction_are_outside():

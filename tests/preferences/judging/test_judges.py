@@ -264,3 +264,11 @@ def test_calibrations_that_would_be_circular_or_empty():
         calibrate(table, "a", "c")
     with pytest.raises(DataError, match="too few"):
         calibrate(table, "a", "b")  # b has no percentiles
+
+
+def test_a_judge_has_norms_where_every_trait_has_a_percentile():
+    whole = pl.DataFrame(
+        [{"answer_id": "a", "judge": "j", **{f"raw_{t}": 0.1 for t in TRAITS}, **dict.fromkeys(TRAITS, 0.5)}],
+    )
+    assert scale_of(whole) == {"j": BY_NORMS}
+    assert scale_of(whole.with_columns(openness=pl.lit(None, dtype=pl.Float64))) == {"j": BY_POOL}

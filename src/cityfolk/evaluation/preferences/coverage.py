@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import product
 
 import numpy as np
 import polars as pl
@@ -21,21 +20,12 @@ import polars as pl
 from cityfolk.evaluation.corpus import Detail
 from cityfolk.evaluation.preferences.tables import TARGETS, UNTARGETED, Floats, Preferences, finding, matrix
 from cityfolk.evaluation.preferences.verdicts import Tested
+from cityfolk.personality.cube import CORNERS, corners
 from cityfolk.types import Verdict
 from cityfolk.vocabulary import TRAITS
 
-CORNERS = tuple(
-    "".join(trait[0].upper() + sign for trait, sign in zip(TRAITS, signs, strict=True))
-    for signs in product("-+", repeat=5)
-)
-"""Names of the 32 corners: "O-C-E-A-N-" is the first."""
 _RARE = ("agreeableness", "conscientiousness")
 _KEY = ("question_id", "target_name", "chosen_id", "rejected_id")
-
-
-def corners(targets: Floats) -> Floats:
-    """Return the number of the corner, 0 to 31, of each target (n, 5); a percentile of exactly .5 counts as high."""
-    return np.asarray((targets >= 0.5) @ (2 ** np.arange(4, -1, -1)), dtype=np.int64)
 
 
 def coverage(data: Preferences) -> Iterator[Tested | Detail]:

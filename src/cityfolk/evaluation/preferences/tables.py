@@ -18,7 +18,6 @@ Floats = NDArray[np.float64]
 TARGETS = tuple(f"target_{trait}" for trait in TRAITS)
 Z = tuple(f"z_{trait}" for trait in TRAITS)
 UNTARGETED, PROMPTED = "untargeted", "prompted"
-TRUTH = "grammar"
 CALIBRATED = "percentile"
 """What `scales` says of a judge whose z-scores come from percentiles."""
 FEWEST_CLUSTERS = 8

@@ -164,8 +164,8 @@ def with_z(readings: pl.DataFrame) -> pl.DataFrame:
 
 
 def scale_of(readings: pl.DataFrame) -> dict[str, str]:
-    """Say of each judge on what scale its z-scores are: `BY_NORMS` or `BY_POOL`."""
-    found = readings.group_by("judge").agg(pl.any_horizontal(pl.col(trait).is_not_null() for trait in TRAITS).any())
+    """Say of each judge on what scale its z-scores are: `BY_NORMS` if all five have percentiles, else `BY_POOL`."""
+    found = readings.group_by("judge").agg(pl.all_horizontal(pl.col(trait).is_not_null() for trait in TRAITS).any())
     return {judge: BY_NORMS if known else BY_POOL for judge, known in sorted(found.iter_rows())}
 
 
