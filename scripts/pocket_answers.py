@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -36,6 +37,9 @@ RATING_CUTS = (-1.2, -0.4, 0.4, 1.2)
 MOST_QUESTIONS = 10
 _FOREIGN = 0.15
 _MADE_UP = 0.6
+_STRANGE = (
+    0.4  # of those made up: words that mean nothing together, so that copying is learned and not a list of topics
+)
 _OBJECTS = {
     "cooking baking sharing ordering": "soup for the whole street|dinner for eight|bread with my own hands|a meal "
     "from another country|pancakes on a Sunday|rice and beans|a cake for a birthday|leftovers from the fridge",
@@ -149,6 +153,9 @@ def draw_topic(rng: Generator) -> tuple[str, tuple[str, ...]]:
         topic = _pick(_shown(), rng)
         return topic.phrase, topic.facets
     while True:
+        if rng.random() < _STRANGE:
+            phrase = strange_phrase(rng)
+            break
         verbs, objects = _pick(list(_OBJECTS.items()), rng)
         verb = _pick(verbs.split(", ") if ", " in verbs else verbs.split(), rng)
         phrase = f"{verb} {_pick(objects.split('|'), rng)}"
@@ -159,6 +166,36 @@ def draw_topic(rng: Generator) -> tuple[str, tuple[str, ...]]:
     facets = list(trait_of())
     count = 1 + int(rng.random() * 2.4)
     return phrase, tuple(facets[int(place)] for place in rng.permutation(len(facets))[:count])
+
+
+def strange_phrase(rng: Generator) -> str:
+    """Return a made-up verb with one to five words behind it, one in three of these made up as well."""
+    words = [_syllables(rng) + "ing"]
+    for _ in range(1 + int(rng.random() * 4.99)):
+        words.append(_syllables(rng) if rng.random() < 0.33 else _pick(_words(), rng))
+    return " ".join(words)
+
+
+def _syllables(rng: Generator) -> str:
+    onsets, vowels, codas = (
+        "b c ch d f g gr h j l m n p pl qu r s st t tr v w".split(),
+        "aeiou",
+        ("", "n", "r", "st", "ll"),
+    )
+    count = 1 + int(rng.random() * 1.99)
+    return "".join(_pick(onsets, rng) + _pick(vowels, rng) for _ in range(count)) + _pick(codas, rng)
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    """Return the words of the topics to train on, of the places and things above, and of the statements."""
+    text = " ".join([*(topic.phrase for topic in _shown()), *_OBJECTS, *_OBJECTS.values(), *_TAILS, *_statements()])
+    return tuple(sorted(set(re.findall(r"[a-z]{2,}", text.lower()))))
+
+
+@cache
+def _statements() -> tuple[str, ...]:
+    return tuple(item.statement for item in practice_items())
 
 
 @cache

@@ -33,10 +33,21 @@ CHAT_TEMPLATE = (
     "{{ '<|bos|>' }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-# Shares of the training mix.
-MIX = (
-    ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03), ("answer", 0.03),
-    ("reply", 0.26), ("voice", 0.06), ("ask", 0.05), ("pick", 0.05),
+# Shares of the training mix, from sample so and so on: first long texts that copy much, then mostly answers under a
+# vector, then both.
+MIXES = (
+    (0, (
+        ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03),
+        ("answer", 0.03), ("reply", 0.26), ("voice", 0.06), ("ask", 0.05), ("pick", 0.05),
+    )),
+    (14_000, (
+        ("profile", 0.23), ("full", 0.025), ("reflections", 0.035), ("repeat", 0.02), ("choice", 0.02),
+        ("answer", 0.02), ("reply", 0.49), ("voice", 0.07), ("ask", 0.045), ("pick", 0.045),
+    )),
+    (24_000, (
+        ("profile", 0.355), ("full", 0.035), ("reflections", 0.045), ("repeat", 0.02), ("choice", 0.02),
+        ("answer", 0.02), ("reply", 0.355), ("voice", 0.06), ("ask", 0.045), ("pick", 0.045),
+    )),
 )  # fmt: skip
 # What a model trained on this mix can be asked for.
 TASKS = ("lives", "questions", "answers")
@@ -87,7 +98,7 @@ class Sample:
 def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str = "") -> Sample:
     """Return sample `number` of a split: the same one whatever else has been made."""
     rng = addressed.child(seed, "pocket", split, number)
-    kind = kind or _kind(rng.random())
+    kind = kind or _kind(rng.random(), mix_at(number))
     if kind in ("reply", "voice"):
         messages, reply = answer_sample(rng, targeted=kind == "reply")
         return Sample(kind=kind, citizen=None, messages=messages, reply=reply)
@@ -102,8 +113,13 @@ def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str =
     return Sample(kind=kind, citizen=citizen, messages=messages, reply=reply)
 
 
-def _kind(u: float) -> str:
-    for kind, share in MIX:
+def mix_at(number: int) -> tuple[tuple[str, float], ...]:
+    """Return the shares of the mix at sample `number`."""
+    return [mix for first, mix in MIXES if first <= number][-1]
+
+
+def _kind(u: float, mix: Sequence[tuple[str, float]]) -> str:
+    for kind, share in mix:
         u -= share
         if u < 0:
             return kind

@@ -94,7 +94,7 @@ def test_adapters_in_one_batch_write_what_peft_writes_for_each_alone(llama, tmp_
 
 def test_the_pocket_weights_with_an_adapter_write_what_peft_writes(tmp_path):
     folder = weights_folder()
-    adapter = tiny_models.save_adapter(tmp_path / "analyst", folder, seed=3, scale=0.02)
+    adapter = tiny_models.save_adapter(tmp_path / "analyst", folder, seed=3, scale=0.1)
     engine = make(f"{folder}+{adapter}?batch=4&device=cpu")
     assert "+analyst@" in engine.model
     requests = [ask(engine, text, max_tokens=20) for text in QUESTIONS]

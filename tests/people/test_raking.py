@@ -36,7 +36,7 @@ def margins_of(table: np.ndarray) -> list[Margin]:
 @settings(deadline=None, max_examples=40)
 @given(tables)
 def test_margins_hold_and_are_measured(table):
-    raked = rake(np.ones_like(table), margins_of(table))
+    raked = rake(np.ones_like(table), margins_of(table), max_sweeps=20_000)  # sparse tables converge slowly
     for axis, margin in ((2, 0), (0, 1), (1, 2)):
         gap = np.abs(raked.table.sum(axis=axis) - margins_of(table)[margin].target).max()
         assert gap <= raked.largest_gap + 1e-12

@@ -12,7 +12,7 @@ from cityfolk.preferences.topics import topics
 from cityfolk.rng import child
 from cityfolk.types import BigFive
 from pocket_answers import RATING_CUTS, choice_sample, draw_topic, draw_vector, practice_items
-from pocket_data import MIX, make_sample
+from pocket_data import MIXES, make_sample, mix_at
 
 HELD_OUT = [topic.phrase for topic in topics() if topic.split == "held-out"]
 
@@ -22,7 +22,11 @@ def made(kind, count, names):
 
 
 def test_the_shares_of_the_mix_add_up():
-    assert sum(share for _, share in MIX) == pytest.approx(1.0)
+    kinds = {kind for kind, _ in mix_at(0)}
+    for first, mix in MIXES:
+        assert sum(share for _, share in mix) == pytest.approx(1.0)
+        assert {kind for kind, _ in mix} == kinds
+        assert mix_at(first) == mix_at(first + 1) == mix != mix_at(first - 1 if first else 10**9)
 
 
 def test_no_sample_is_about_a_topic_that_is_held_out(names):

@@ -38,6 +38,7 @@ def test_a_task_that_was_not_learned_is_refused_and_nothing_is_made(weights, tmp
         with pytest.raises(UsageError, match="not trained for questions, only for lives"):
             ask_for_questions(study, QuestionOptions(n=1, topics=1, engine=engine))
         assert not study.has("questions") and "questions" not in study.manifest["stages"]
+    assert not (tmp_path / "study").exists()
 
 
 def test_other_engines_are_not_asked():
