@@ -1,13 +1,14 @@
 """Answers and judgings by the hundred thousand: memory, bytes written, CPU a call.
 
-    python benchmarks/preferences.py                     20,000 calls: 10,000 answers, each judged once
-    python benchmarks/preferences.py --calls 400000      the same at another size
-    python benchmarks/preferences.py --growth            50,000 and 400,000 calls: what grows, and how
+    python benchmarks/preferences.py                       10,000 answers, each judged once: 20,000 calls
+    python benchmarks/preferences.py --answers 400000      the same at another size
+    python benchmarks/preferences.py --growth              25,000 and 200,000 answers: what grows, and how
 
 The server is tests/stub_server.py without a delay, asked 256 at once; the stages are those of `cityfolk answer` and
-`cityfolk judge` with one language model as judge. `memory` is the most that the asking process held above what it held
-before its first call. `written` is what it handed to the operating system (wchar of /proc/self/io) while it worked;
-`final` is what is left in the folder. `plain` is the same number of requests by a loop of aiohttp that keeps nothing.
+`cityfolk judge` with one language model as judge. `memory` is the most that the asking process held during a stage,
+above what it held before its first call. `written` is what it handed to the operating system (wchar of
+/proc/self/io) while it worked; `final` is what is left in the folder. `plain` is the same number of requests by a loop
+of aiohttp that keeps nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from time import perf_counter, process_time
 
 ROOT = Path(__file__).parents[1]
 STUB = ROOT / "tests" / "stub_server.py"
-CALLS, SMALL, LARGE, AT_ONCE = 20_000, 50_000, 400_000, 256
+ANSWERS, SMALL, LARGE, AT_ONCE = 10_000, 25_000, 200_000, 256
 TARGETS = ("archetypes", "sobol:5", "none")
 A_QUESTION = 10  # answers: as many as targets
 SUBJECTS = ("a friend's secret", "an unpaid bill", "the last bus", "a broken promise", "a room full of strangers")
@@ -62,7 +63,7 @@ def make_study(folder: Path, n: int) -> None:
 # -- the asking processes: each prints one line of JSON ---------------------------------------------------------------
 
 
-def ours(url: str, calls: int, folder: Path) -> dict[str, float]:
+def ours(url: str, answers: int, folder: Path) -> dict[str, float]:
     """Answer and judge; return what it took, by stage."""
     import aiohttp  # noqa: F401 - imports are left out of the time and the memory, here as in the plain loop
     import scipy.stats  # noqa: F401
@@ -72,15 +73,16 @@ def ours(url: str, calls: int, folder: Path) -> dict[str, float]:
     from cityfolk.stages.judge import JudgeOptions, judge_answers
     from cityfolk.study.folder import Study
 
-    answers = calls // 2
     make_study(folder, answers // A_QUESTION)
     engine = f"openai:stub@{url}?concurrency={AT_ONCE}"
     found: dict[str, float] = {}
+    forget_peak()
     before, began = memory(), usage()
     with Study.open(folder) as study:
         done = answer_questions(study, AnswerOptions(engines=(engine,), targets=TARGETS, samples=1))
         assert done["answers"] == answers, done
         found |= told("answers", began, answers, before)
+        forget_peak()
         began = usage()
         judge = f"openai:stub@{url}?concurrency={AT_ONCE}"
         read = judge_answers(study, JudgeOptions(judges=(judge,), orders=1, way="schema"))
@@ -144,9 +146,15 @@ def memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
+def forget_peak() -> None:
+    """Begin to look for the most memory anew."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak() -> int:
-    """Return the most resident bytes that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most resident bytes that this process has had since then."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) * 1024
 
 
 # -- the process that compares ----------------------------------------------------------------------------------------
@@ -164,11 +172,11 @@ def stub() -> Iterator[str]:
             server.kill()
 
 
-def measure(calls: int, who: str = "ours") -> dict[str, float]:
-    """Run one asking process against a fresh server; return what it measured, with what the server counted."""
+def measure(count: int, who: str = "ours") -> dict[str, float]:
+    """Run one asking process against a fresh server for so many answers, judged, or so many plain calls."""
     with stub() as url, tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         done = subprocess.run(
-            [sys.executable, __file__, "worker", who, url, str(calls), f"{folder}/s"],
+            [sys.executable, __file__, "worker", who, url, str(count), f"{folder}/s"],
             capture_output=True,
             text=True,
             env=os.environ | {"no_proxy": "*"},
@@ -179,15 +187,15 @@ def measure(calls: int, who: str = "ours") -> dict[str, float]:
             f"{url.removesuffix('/v1')}/stats"
         ) as got:
             counted = json.loads(got.read())
-    assert counted["requests"] == calls, counted
+    assert counted["requests"] == (2 * count if who == "ours" else count), counted
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def show(calls: int, run: dict[str, float]) -> None:
+def show(answers: int, run: dict[str, float]) -> None:
     """Print one run."""
     for stage in ("answers", "judgings"):
         print(
-            f"{calls // 2:9,} {stage:9} {run[f'{stage}_ms']:.3f} ms CPU a call, {run[f'{stage}_s']:.0f} s, "
+            f"{answers:9,} {stage:9} {run[f'{stage}_ms']:.3f} ms CPU a call, {run[f'{stage}_s']:.0f} s, "
             f"{run[f'{stage}_written'] / 1e6:.1f} MB written, at most {run[f'{stage}_mib']:.0f} MiB above the start"
         )
     written = run["answers_written"] + run["judgings_written"]
@@ -196,28 +204,39 @@ def show(calls: int, run: dict[str, float]) -> None:
     )
 
 
+def show_growth(small: dict[str, float], large: dict[str, float]) -> None:
+    """Print what grows from one run to the other."""
+    for stage in ("answers", "judgings"):
+        grown = large[f"{stage}_mib"] - small[f"{stage}_mib"]
+        print(f"{stage:9} {grown:.0f} MiB more memory, {grown * 2**20 / (LARGE - SMALL):.0f} bytes an answer")
+    written = [run["answers_written"] + run["judgings_written"] for run in (small, large)]
+    print(f"{'':9} {written[1] / written[0]:.2f} times the bytes for {LARGE / SMALL:.2f} times the answers")
+
+
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--calls", type=int, default=CALLS, help="answers and judgings together; a multiple of 20")
-    cli.add_argument("--growth", action="store_true", help=f"measure {SMALL:,} and {LARGE:,} calls")
-    cli.add_argument("--json", action="store_true", help="print one JSON document for each run")
+    cli.add_argument("--answers", type=int, default=ANSWERS, help="how many, each judged once; a multiple of 10")
+    cli.add_argument("--growth", action="store_true", help=f"measure {SMALL:,} and {LARGE:,} answers")
+    cli.add_argument("--json", action="store_true", help="print one JSON document")
     args = cli.parse_args()
     if args.growth:
         small, large = measure(SMALL), measure(LARGE)
         show(SMALL, small)
         show(LARGE, large)
-        grown = large["judgings_mib"] - small["judgings_mib"]
-        written = [run["answers_written"] + run["judgings_written"] for run in (small, large)]
-        print(f"from {SMALL:,} to {LARGE:,} calls: {grown:.0f} MiB more, {written[1] / written[0]:.2f} times the bytes")
+        show_growth(small, large)
         return
-    calls = args.calls - args.calls % (2 * A_QUESTION)
-    run = measure(calls)
+    answers = args.answers - args.answers % A_QUESTION
+    run = measure(answers)
     if args.json:
         print(json.dumps(run))
         return
-    show(calls, run)
-    loop = measure(calls, "plain")["plain_ms"]
-    print(f"{'':9} plain     {loop:.3f} ms CPU a call: answers / plain {run['answers_ms'] / loop:.2f}")
+    show(answers, run)
+    plain_calls = min(answers, 20_000)  # it keeps nothing, so that more of them would only take longer
+    loop = measure(plain_calls, "plain")["plain_ms"]
+    print(
+        f"{'':9} plain     {loop:.3f} ms CPU a call: answers / plain {run['answers_ms'] / loop:.2f}, "
+        f"judgings / plain {run['judgings_ms'] / loop:.2f}"
+    )
 
 
 WORKERS = {"ours": ours, "plain": plain}

@@ -4,7 +4,7 @@ DATA/answers holds generated_responses_PERSONA.json (a tuned model's answers wit
 untuned model, and PERSONA.txt, the table that was published. The answers go through `cityfolk import`; what is computed
 from the study is held against every figure of the table, to three decimals. Beside each gain stand its 95% interval
 (bootstrap over questions, tuned and untuned paired), what a constant answer of .5 on every trait would score, and how
-far the means moved of what was asked.
+far the means moved of what was asked. The page of control is made from the same answers.
 
 python scripts/check_original.py DATA          (or: make check-original DATA=<folder>)
 """
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import numpy as np
 import polars as pl
@@ -27,8 +27,10 @@ from cityfolk.evaluation.statistics import Estimate, bootstrap
 from cityfolk.personality.archetypes import ARCHETYPES
 from cityfolk.personality.nearness import original_similarity
 from cityfolk.rng import child
+from cityfolk.stages import measure
 from cityfolk.stages.importing_answers import import_answers
 from cityfolk.stages.importing_questions import import_questions
+from cityfolk.stages.pages import make_report
 from cityfolk.study.folder import Study
 from cityfolk.vocabulary import TRAITS
 
@@ -39,6 +41,9 @@ QUESTIONS, ROWS, DUPLICATES = "questions_20000.csv", 20_000, 7_360
 MEASURES = ("similarity", "MAE", "Euclidean")
 COLUMNS = ("tuned mean", "tuned SD", "base mean", "base SD", "target", "difference")
 RESAMPLES = 10_000
+FEWEST = 50  # answers of a persona from which its page is made
+SMALL = 0.15
+"""The original's largest gain in similarity, .094, with room for its interval."""
 HALF = 0.0005 + 1e-9  # of the third decimal, and of a float's
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _AVERAGES = {"similarity": "similarity", "mae": "MAE", "euclidean": "Euclidean"}
@@ -217,6 +222,40 @@ def check_questions(file: Path, rows: int = ROWS, duplicates: int = DUPLICATES) 
     return said, wrong
 
 
+def sheet(data: Path, personas: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Make the page of control from the original's answers; say where it is, and what of what is known it lacks."""
+    folder = Path(mkdtemp(prefix="check-original-")) / "study"
+    with Study.open(folder, create=True) as study:
+        if (data / "questions" / QUESTIONS).exists():
+            import_questions(study, [data / "questions" / QUESTIONS])  # the answers' topics are known by them
+        for persona in personas:
+            files = [data / "answers" / f"{PREFIX}{name}.json" for name in (persona, BASE)]
+            import_answers(study, files[0], persona, files[1])
+        measure(study, ["control"])
+        page = make_report(study)
+        rows = {row["id"]: row for row in study.findings().iter_rows(named=True)}
+    own = {name.partition("@")[0].removeprefix("control."): row for name, row in rows.items()}
+    said = [f"The page of control: {page}"]
+    wrong = []
+    for persona in personas:
+        gain = own[f"original.above.{persona}"]
+        said.append(
+            f"  {persona}: {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}] above the untuned model"
+        )
+        if not 0 < gain["low"] < gain["high"] < SMALL:
+            wrong.append(f"{persona}: the gain is not the small one that is known")
+    lead, kind, topics = own["original.gain"], own.get("original.slope.agreeableness"), own["topics"]
+    said.append(f"  lead over a constant answer of .5: {lead['value']:+.3f} [{lead['low']:+.3f}, {lead['high']:+.3f}]")
+    if kind is not None:
+        said.append(f"  agreeableness moves {kind['value']:.2f} of each step that was asked for")
+        if not kind["high"] < 0.25:
+            wrong.append("agreeableness moves further than is known")
+    said.append(f"  topics: {topics['value']:.0f}")
+    if topics["verdict"] != "outside":
+        wrong.append("the page does not say that there are few topics")
+    return said, wrong
+
+
 def main(data: Path) -> int:
     """Print what was reproduced and what differs; return the exit code."""
     answers = data / "answers"
@@ -236,6 +275,10 @@ def main(data: Path) -> int:
         results.append(result)
         print("\n".join(told(result, len(published))))
     print("\n".join(slopes(results)))
+    if whole := [result.persona for result in results if len(result.tuned) >= FEWEST]:
+        lines, wrong = sheet(data, whole)
+        print("\n".join([*lines, ""]))
+        found += wrong
     if (data / "questions" / QUESTIONS).exists():
         said, wrong = check_questions(data / "questions" / QUESTIONS)
         print(said)

@@ -119,7 +119,7 @@ def test_a_device_that_is_not_there(llama):
 
 
 def test_too_little_memory_is_known_before_loading(llama, monkeypatch):
-    monkeypatch.setattr(transformers_load, "_memory_free", lambda device: 1000)
+    monkeypatch.setattr(transformers_load, "memory_free", lambda device: 1000)
     refused(f"{llama}?device=cpu", "GB are free", "dtype=bfloat16")
 
 

@@ -100,6 +100,18 @@ def test_a_negated_or_qualified_word_is_not_read_as_the_fact(column, value, mean
         ("income_usd", "85 K a year", 85_000),
         *(("earnings_usd", f"$45 {per}", None) for per in ("an hour", "per hour", "hourly", "/hr", "ph")),
         *(("earnings_usd", f"$900 {per}", None) for per in ("a day", "a week", "weekly", "each month", "/mo")),
+        *(
+            ("age", text, None)
+            for text in ("65+", "65 +", "80 years or older", "85 and over", "over 30", "at least 18")
+        ),
+        *(
+            ("age", text, None)
+            for text in ("30s", "in her 30's", "mid-40s", "<18", "≥ 65", "under the age of 5", "70plus")
+        ),
+        *(
+            ("age", text, 34)
+            for text in ("34 yrs", "34-year-old", "aged 34 and single", "age: 34", "34.0", "34 so far")
+        ),
         *(("age", text, None) for text in ("18 months", "18-month-old", "6 weeks")),
     ],
 )

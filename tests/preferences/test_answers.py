@@ -129,6 +129,24 @@ def test_every_question_target_and_sample_has_its_row(study, voices):
         assert (row["seed"], row["finish"], row["prompt_tokens"], row["adapter"]) == (5, "stop", 80, "")
 
 
+def test_topics_that_come_later_change_no_choice(tmp_path, voices):
+    every = questions(n=3, held_out=0)
+    early = every.filter(pl.col("topic").is_in(TOPICS[1:3]))
+    with Study.open(study_of(tmp_path / "s", early)) as study:
+        ask(study, targets=("none",), samples=1, limit=3)
+        chosen = study.read("answers")["question_id"].to_list()
+        assert chosen == [f"{TOPICS[1]}-000", f"{TOPICS[1]}-001", f"{TOPICS[2]}-000"]
+        study.write("questions", every)
+        calls = len(voices["voice"].asked)
+        for targets in ("none", "Analyst"):
+            ask(study, targets=(targets,), samples=1, limit=3)
+        assert study.read("answers")["question_id"].unique().sort().to_list() == chosen
+        assert len(voices["voice"].asked) == calls + 3
+        ask(study, targets=("none",), samples=1, limit=5)
+        later = set(study.read("answers")["question_id"]) - set(chosen)
+        assert later == {f"{TOPICS[0]}-000", f"{TOPICS[3]}-000"}
+
+
 def test_a_finished_job_asks_nobody_and_makes_the_same_bytes(study, voices):
     ask(study)
     digest, calls = study.manifest["tables"]["answers"]["sha256"], len(voices["voice"].asked)

@@ -10,8 +10,8 @@ import pytest
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "preferences.py"
 
 
-def measured(calls):
-    command = [sys.executable, str(BENCHMARK), "--calls", str(calls), "--json"]
+def measured(answers):
+    command = [sys.executable, str(BENCHMARK), "--answers", str(answers), "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

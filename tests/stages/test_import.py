@@ -107,3 +107,23 @@ def test_the_command_line(file, tmp_path):
     file.write_bytes(b"\x00\x01\x02\x03" * 1000)
     binary = cityfolk("import", file, "--out", tmp_path / "u")
     assert binary.returncode == 3 and "binary" in binary.stderr and "Traceback" not in binary.stderr
+
+
+def test_a_kind_that_there_is_not_is_refused_by_the_names_of_those_that_there_are(file, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "cityfolk",
+        "import",
+        str(file),
+        "--out",
+        str(tmp_path / "s"),
+        "--kind",
+        "nonsense",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "no kind of import called 'nonsense'" in done.stderr
+    assert "profiles, questions, auto" in done.stderr and not (tmp_path / "s").exists()
+    with Study.open(tmp_path / "s", create=True) as study, pytest.raises(UsageError, match="questions are no personas"):
+        import_personas(study, [file], kind="questions")
+    assert not (tmp_path / "s").exists()

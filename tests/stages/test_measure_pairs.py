@@ -7,7 +7,7 @@ import sys
 import polars as pl
 import pytest
 
-from cityfolk.errors import StudyError, UsageError
+from cityfolk.errors import DataError, StudyError, UsageError
 from cityfolk.stages import evaluate_pairs, measure
 from cityfolk.stages.pages import make_report
 from cityfolk.stages.pairs import PairOptions, pair_answers
@@ -59,7 +59,7 @@ def test_what_is_not_there_is_said(folder, tmp_path):
         assert "cityfolk people" in refused.value.hint
         with pytest.raises(UsageError, match="cannot be evaluated") as wrong:
             measure(study, ["pair"])
-        assert "people, text or pairs" in wrong.value.hint
+        assert "people, text, pairs or control" in wrong.value.hint
     with Study.open(tmp_path / "empty", create=True) as study:
         with pytest.raises(UsageError, match="no preference data"):
             measure(study, ["pairs"])
@@ -85,3 +85,41 @@ def test_tables_are_measured_without_a_folder(folder):
     found = dict(evaluate_pairs(*tables).select("id", "value").iter_rows())
     assert found["pairs.order@pairs"] == 1.0 and "judges.icc2.openness@one|two" in found
     assert "pairs.count" not in set(evaluate_pairs(tables[0])["id"])
+
+
+def test_a_table_without_what_it_is_known_by_is_refused_by_the_name_of_the_column(folder):
+    with Study.open(folder) as study:
+        questions, answers, readings, pairs = (
+            study.read(name) for name in ("questions", "answers", "readings", "pairs/all")
+        )
+    tables = {"questions": questions, "answers": answers, "readings": readings, "pairs": pairs}
+    for table, column in (
+        ("questions", "question_id"),
+        ("questions", "topic"),
+        ("questions", "text"),
+        ("answers", "answer_id"),
+        ("answers", "question_id"),
+        ("answers", "text"),
+        ("answers", "target_openness"),
+        ("readings", "answer_id"),
+        ("readings", "judge"),
+        ("pairs", "chosen_id"),
+        ("pairs", "rejected_id"),
+        ("pairs", "question_id"),
+    ):
+        with pytest.raises(DataError, match=f"the table of {table} has no column {column}"):
+            evaluate_pairs(**(tables | {table: tables[table].drop(column)}))
+
+
+def test_tables_may_lack_what_they_are_not_known_by(folder):
+    with Study.open(folder) as study:
+        questions, answers, readings = (study.read(name) for name in ("questions", "answers", "readings"))
+    whole = dict(evaluate_pairs(questions, answers, readings).select("id", "value").iter_rows())
+    untold = answers.drop("condition", "target_name", "model", "sample")
+    asked = questions.select("question_id", "topic", "text")
+    found = dict(evaluate_pairs(asked, untold, readings.drop("instrument")).select("id", "value").iter_rows())
+    assert found["pairs.asked.targets"] == whole["pairs.asked.targets"]
+    slope = "pairs.control.slope.openness@one"
+    assert found[slope] == whole[slope]
+    bare = answers.select("answer_id", "question_id", "text")
+    assert slope not in set(evaluate_pairs(asked, bare, readings.select("answer_id", "judge", "raw_openness"))["id"])

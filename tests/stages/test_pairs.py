@@ -97,3 +97,18 @@ def test_a_judge_of_the_generators_family_is_said_loudly(folder):
         study.write("readings", study.read("readings").with_columns(same_family=same))
     done = cityfolk("pair", folder)
     assert done.returncode == 0 and "WARNING: two judged answers of a model of its own family" in done.stderr
+
+
+def test_judges_that_share_features_are_said(folder):
+    with Study.open(folder) as study:
+        assert pair_answers(study, PairOptions())["notices"] == []
+        called = pl.col("judge").replace({"one": "rater", "two": "lexicon"})
+        study.write("readings", study.read("readings").with_columns(called))
+    done = cityfolk("pair", folder, "--name", "shared")
+    assert done.returncode == 0 and "that the two agree proves little" in done.stderr
+    with Study.open(folder) as study:
+        readings = study.read("readings")
+        third = readings.filter(pl.col("judge") == "rater").with_columns(judge=pl.lit("third"))
+        study.write("readings", pl.concat([readings, third]))
+        assert "together they can outvote" in pair_answers(study, PairOptions(name="three"))["notices"][0]
+        assert pair_answers(study, PairOptions(name="apart", judges=("rater", "third")))["notices"] == []

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cityfolk.errors import CityfolkError, StudyError
+from cityfolk.errors import CityfolkError, StudyError, UsageError
 from cityfolk.study.folder import Study
 from cityfolk.types import Failure, Finding
 
@@ -191,3 +192,34 @@ def test_missing_tables_name_the_verb_that_makes_them(tmp_path):
             with pytest.raises(StudyError) as caught:
                 study.read(table)
             assert f"`cityfolk {verb}`" in caught.value.hint
+
+
+def test_a_folder_in_which_nothing_was_done_is_not_left_behind(tmp_path):
+    with pytest.raises(UsageError), Study.open(tmp_path / "a" / "b" / "s", create=True) as study:
+        assert (study.folder / ".lock").exists()
+        raise UsageError("asked wrongly")
+    assert list(tmp_path.iterdir()) == []
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "notes.txt").write_text("mine")
+    for folder in (there, tmp_path / "empty"):
+        folder.mkdir(exist_ok=True)
+        with Study.open(folder, create=True):
+            pass
+    assert [path.name for path in there.iterdir()] == ["notes.txt"] and list((tmp_path / "empty").iterdir()) == []
+    with Study.open(tmp_path / "s", create=True) as study:
+        study.begin("people", {"seed": 1})
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"manifest.json", ".lock"}
+
+
+def test_a_lock_that_was_taken_away_locks_nothing(tmp_path, monkeypatch):
+    folder = tmp_path / "s"
+
+    def another_ends_first(lock, how):
+        (folder / ".lock").unlink()
+        flock(lock, how)
+
+    flock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", another_ends_first)
+    with pytest.raises(StudyError, match="another cityfolk process"):
+        Study.open(folder, create=True)

@@ -1,6 +1,7 @@
 """A map of rows is a dict, told apart by nothing but its size."""
 
 import random
+import tracemalloc
 from array import array
 
 import pytest
@@ -47,8 +48,27 @@ def test_a_hundred_thousand_keys_take_a_few_bytes_each():
         made[key] = row
     assert all(made[key] == row for row, key in enumerate(keys))
     held = made._high.nbytes + made._low.nbytes + made._rows.nbytes
-    assert held + 127 * len(made._recent) < 45 * len(keys) and len(made._recent) <= len(keys) / 8
+    assert held + 127 * len(made._recent) < 30 * len(keys) and len(made._recent) <= len(keys) / 24
     with pytest.raises(KeyError):
         made[keys[0] ^ 1]
     with pytest.raises(TypeError):
         del made[keys[0]]
+
+
+def test_sorting_in_and_reading_back_hold_little_more_than_the_keys():
+    draw, made = random.Random(2), Rows()
+    for row in range(100_000):
+        made[draw.getrandbits(128)] = row
+    columns = halves([(draw.getrandbits(128), row) for row in range(100_000)])
+
+    def peak(work):
+        tracemalloc.start()
+        try:
+            work()
+            return tracemalloc.get_traced_memory()[1] / 100_000
+        finally:
+            tracemalloc.stop()
+
+    assert peak(made._sort_in) < 28  # the old columns, one by one, make room for these
+    assert peak(lambda: Rows.first(*columns)) < 40  # beside the 24 that are handed over, and let go
+    assert not any(columns)

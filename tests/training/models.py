@@ -19,12 +19,12 @@ def small_llama(seed=0, **config):
     return LlamaForCausalLM(LlamaConfig(**sizes | config)).eval().requires_grad_(False)
 
 
-def adapted(model, seed=1, scale=0.1, targets=("q_proj", "v_proj", "down_proj")):
+def adapted(model, seed=1, scale=0.1, targets=("q_proj", "v_proj", "down_proj"), dropout=0.0):
     """The model with a LoRA adapter of random numbers on both sides."""
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
-    config = LoraConfig(r=4, lora_alpha=8, target_modules=list(targets), task_type="CAUSAL_LM")
+    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=dropout, target_modules=list(targets), task_type="CAUSAL_LM")
     wrapped = get_peft_model(model, config)
     with torch.no_grad():
         for name, weight in wrapped.named_parameters():

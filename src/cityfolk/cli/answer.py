@@ -38,6 +38,12 @@ _Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so m
 _Persona = Annotated[
     str, typer.Option("--persona", help="The archetype that the engine's adapter is; it is asked without a vector.")
 ]
+_Adapter = Annotated[
+    str,
+    typer.Option(
+        "--adapter", help="Have an adapter answer that `train` made here, with its model, in place of an --engine."
+    ),
+]
 _Seed = Annotated[
     int | None, typer.Option("--seed", min=0, help="The same seed gives the same answers; by default the study's.")
 ]
@@ -53,6 +59,7 @@ def answer(
     limit: _Limit = None,
     temperature: Temperature = 0.8,
     persona: _Persona = "",
+    adapter: _Adapter = "",
     seed: _Seed = None,
     budget_usd: BudgetUsd = None,
     budget_tokens: BudgetTokens = None,
@@ -65,9 +72,12 @@ def answer(
 ) -> None:
     """Have a model answer the questions under personalities, and without one."""
     from cityfolk.cli.write import plan_text
-    from cityfolk.stages import AnswerOptions, Limits, answer_questions, plan_answers
+    from cityfolk.stages import AnswerOptions, Limits, adapter_engine, answer_questions, plan_answers
     from cityfolk.study.folder import Study
 
+    if adapter:
+        own, persona = adapter_engine(folder, adapter)
+        engine = [own]
     limits = Limits(
         budget_usd=budget_usd,
         budget_tokens=budget_tokens,

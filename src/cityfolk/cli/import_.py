@@ -38,9 +38,10 @@ def import_(
     from cityfolk.imports.answers import looks_like_answers
     from cityfolk.imports.questions import is_questions_file
     from cityfolk.stages import import_personas
-    from cityfolk.stages.importing import raise_if_lost
+    from cityfolk.stages.importing import check_kind, raise_if_lost
     from cityfolk.study.folder import Study
 
+    check_kind(kind)
     for file in files:
         if not file.exists():
             from cityfolk.errors import UsageError

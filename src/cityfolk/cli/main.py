@@ -30,6 +30,7 @@ from cityfolk.cli import (
     run,
     serve_model,
     show,
+    train,
     write,
 )
 from cityfolk.errors import CityfolkError
@@ -87,6 +88,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "answer": answer.answer,
     "judge": judge.judge,
     "pair": pair.pair,
+    "train": train.train,
     "evaluate": evaluate.evaluate,
     "report": report.report,
     "compare": compare.compare,

@@ -81,6 +81,8 @@ def pair(
         done = pair_answers(study, options, step=step)
     if done["same_family"]:
         say(f"WARNING: {', '.join(done['same_family'])} judged answers of a model of its own family")
+    for notice in done["notices"]:
+        say(notice)
     result(_words(done), done | {"folder": str(folder)}, as_json=as_json)
 
 

@@ -92,7 +92,7 @@ class TransformersEngine:
         model, tokenizer = load_model(self.place, dtype=self.dtype, device=device)
         slots = Slots(model, self.batch)
         slots.check()
-        stops = _stops(model, tokenizer)
+        stops = stops_of(model, tokenizer)
         grammars: list[Grammar] = []
 
         def grammar() -> Grammar:
@@ -143,7 +143,7 @@ class TransformersEngine:
             ) from problem
 
 
-def _stops(model: object, tokenizer: object) -> list[int]:
+def stops_of(model: object, tokenizer: object) -> list[int]:
     """Return every token that ends a reply: those of generation_config, config and tokenizer."""
     found: set[int] = set()
     for holder in (getattr(model, "generation_config", None), getattr(model, "config", None), tokenizer):

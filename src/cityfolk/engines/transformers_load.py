@@ -240,7 +240,7 @@ def memory_needed(folder: Path, dtype: str) -> int:
     return total
 
 
-def _memory_free(device: str) -> int | None:
+def memory_free(device: str) -> int | None:
     """Return bytes free on a device, None where that cannot be told."""
     if device.startswith("cuda"):
         import torch
@@ -288,7 +288,7 @@ def load_model(place: Place, *, dtype: str, device: str) -> tuple[Any, Any]:
     log: Any = logging
     folder = fetch_model(place)
     wanted = dtype if dtype != "auto" else "float32" if device == "cpu" else "checkpoint"
-    need, free = memory_needed(folder, wanted), _memory_free(device)
+    need, free = memory_needed(folder, wanted), memory_free(device)
     if free is not None and need > free:
         raise EngineError(
             f"the weights of {place.name} take {need / 1e9:.1f} GB as {wanted}, and {free / 1e9:.1f} GB are free",

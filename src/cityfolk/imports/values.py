@@ -1,8 +1,9 @@
 """Words of others -> the closed lists of people.parquet: "Male" is male, "Married, not separated" is married.
 
 A value that is not understood is None: unknown is said to be unknown, never guessed. Numbers are read where a text
-holds one number and no more ("34 years old", "$85,000", "175.3 cm"); a range ("25-34") is none. A word after a
-negation ("not employed", "anti-Catholic") is none either, unless the words as a whole settle it ("never married").
+holds one number and no more ("34 years old", "$85,000", "175.3 cm"); a range ("25-34") is none, nor is an
+age with one bound ("65+", "over 30") or of ten years ("in her 30s"). A word after a negation ("not employed",
+"anti-Catholic") is none either, unless the words as a whole settle it ("never married").
 """
 
 from __future__ import annotations
@@ -34,6 +35,14 @@ _SCALES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, 
 _SHORT_PAY = re.compile(
     r"(?:\b(?:an?|per|each|every|by the|one)\s+|/\s*|\bp)(?:hour|hr|h|day|d|week|wk|w|fortnight|month|mth|mo|m|shift)\b"
     r"|\b(?:hourly|daily|(?:bi)?weekly|(?:bi|semi)?monthly)\b",
+    re.IGNORECASE,
+)
+_LIMIT = r"(?:over|above|under|below|up|older|younger|more|less)"
+# An age that is one of many: "65+", "80 or older", "over 30", "at least 18", "<18", "30s".
+_OPEN_AGE = re.compile(
+    rf"\d\s*(?:\+|plus\b|['’]?s\b|(?:years?|yrs?|y)?\s*(?:of age|old)?\s*(?:and|or|&)\s+{_LIMIT}\b)"
+    r"|\b(?:over|above|under|below|up to|older than|younger than|more than|less than|at least|at most)\s+"
+    r"(?:the age of\s+|age\s+)?\d|[<>≤≥]=?\s*\d",
     re.IGNORECASE,
 )
 _YOUNG = re.compile(r"\d[\s-]*(?:months?|mos?|mths?|weeks?|wks?|days?)\b", re.IGNORECASE)
@@ -229,7 +238,8 @@ def _number(value: Any) -> float | None:
 
 
 def _age(_: str, value: Any) -> int | None:
-    number = None if _YOUNG.search(str(value)) else _number(value)
+    text = str(value)
+    number = None if _YOUNG.search(text) or _OPEN_AGE.search(text) else _number(value)
     return int(number) if number is not None and 0 <= number <= 120 else None
 
 

@@ -1,4 +1,4 @@
-"""Questionnaire items put to a model: the statements of the IPIP-NEO, and the prompts that ask for one option."""
+"""Questionnaire items put to a model: the statements of three IPIP instruments, and prompts that ask for one option."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from cityfolk.errors import UsageError
 from cityfolk.personality.words import describe
 from cityfolk.types import BigFive, Message
 
-INSTRUMENTS = {"IPIP-NEO-120": "ipip_neo_120.json", "IPIP-NEO-300": "ipip_neo_300.json"}
+INSTRUMENTS = {
+    "IPIP-NEO-120": "ipip_neo_120.json",
+    "IPIP-NEO-300": "ipip_neo_300.json",
+    "IPIP-50": "ipip_50.json",
+}
 RATINGS = ("1", "2", "3", "4", "5")
 PROMPTED_CHOICE = "Answer as a person with the personality described, with one of the options only."
 UNTARGETED_CHOICE = "Answer with one of the options only."
@@ -20,7 +24,10 @@ UNTARGETED_CHOICE = "Answer with one of the options only."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One statement of a questionnaire. `keyed` is 1 where agreeing means more of the trait, -1 where it means less."""
+    """One statement of a questionnaire. `keyed` is 1 where agreeing means more of the trait, -1 where it means less.
+
+    `facet` is "" in an instrument without facets.
+    """
 
     number: int
     text: str

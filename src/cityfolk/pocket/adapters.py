@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,54 @@ def adapter_revision(folder: Path) -> str:
     return hashlib.sha256(_read(folder, _CONFIG) + _read(folder, _TENSORS)).hexdigest()[:12]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lora:
+    """What an adapter adds to one matrix: `scale` times `up` (out, r) times `down` (r, in), float32."""
+
+    down: NDArray[np.float32]
+    up: NDArray[np.float32]
+    scale: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (out, in) of the matrix that it fits."""
+        return self.up.shape[0], self.down.shape[1]
+
+    def delta(self) -> NDArray[np.float32]:
+        """Return what is added, (out, in)."""
+        return np.float32(self.scale) * (self.up @ self.down)
+
+
+def read_lora(folder: Path) -> dict[str, Lora]:
+    """Return what an adapter adds, by the name of the matrix in the model's files; DataError if it is no plain LoRA."""
+    config, pairs = _load(folder)
+    out = {}
+    for module, sides in sorted(pairs.items()):
+        if set(sides) != {"A", "B"}:
+            raise DataError(f"the adapter in {folder} does not have both matrices of {module}", hint=_HINT)
+        if sides["B"].shape[1] != sides["A"].shape[0]:
+            wrong = f"{sides['B'].shape} times {sides['A'].shape}"
+            raise DataError(f"the adapter in {folder} does not fit {module}: {wrong}", hint=_HINT)
+        scale = _scale(config, module, len(sides["A"]))
+        out[f"{module}.weight"] = Lora(down=sides["A"], up=sides["B"], scale=scale)
+    return out
+
+
+def fitting(folder: Path, name: str, lora: Lora, shape: tuple[int, ...] | None) -> None:
+    """Raise DataError where a model has no matrix of that name (`shape` is None) or one of another shape."""
+    module = name.removesuffix(".weight")
+    if shape is None:
+        raise DataError(f"the adapter in {folder} adapts {module}, which this model does not have", hint=_HINT)
+    if lora.shape != shape:
+        wrong = f"{lora.up.shape} times {lora.down.shape} for {shape}"
+        raise DataError(f"the adapter in {folder} does not fit {module}: {wrong}", hint=_HINT)
+
+
 def merge(raw: dict[str, NDArray[Any]], folder: Path) -> None:
     """Add an adapter to the matrices in `raw`, by name; DataError when it cannot be read or does not fit."""
-    config, pairs = _load(folder)
-    for module, sides in sorted(pairs.items()):
-        name = f"{module}.weight"
-        if name not in raw or set(sides) != {"A", "B"}:
-            raise DataError(f"the adapter in {folder} adapts {module}, which this model does not have", hint=_HINT)
-        down, up = sides["A"], sides["B"]
-        if (up.shape[0], down.shape[1]) != raw[name].shape or up.shape[1] != down.shape[0]:
-            wrong = f"{up.shape} times {down.shape} for {raw[name].shape}"
-            raise DataError(f"the adapter in {folder} does not fit {module}: {wrong}", hint=_HINT)
-        raw[name] = raw[name] + np.float32(_scale(config, module, len(down))) * (up @ down)
+    for name, lora in read_lora(folder).items():
+        fitting(folder, name, lora, raw[name].shape if name in raw else None)
+        raw[name] = raw[name] + lora.delta()
 
 
 def _scale(config: dict[str, Any], module: str, rank: int) -> float:

@@ -1,8 +1,8 @@
 """The embedded model as a GGUF file, for llama.cpp and what is built on it, and a Modelfile for Ollama.
 
-The tensors keep their values: matrices stay the float16 of the safetensors file (float32 once an adapter is merged in),
-norms are float32. Rows of query and key matrices are put in the order in which llama.cpp turns pairs: it rotates
-neighbors where transformers' layout rotates halves.
+The tensors keep their values: matrices stay the float16 or float32 of the safetensors file (float32 once an adapter is
+merged in), norms are float32. Rows of query and key matrices are put in the order in which llama.cpp turns pairs: it
+rotates neighbors where transformers' layout rotates halves.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ _OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm"}
 def write_gguf(folder: Path, target: Path, *, adapter: Path | None = None, name: str = "pocket-1") -> Path:
     """Write the weights and tokenizer in `folder`, with an adapter merged in if one is given, as one GGUF file.
 
-    UsageError when the `gguf` package is missing; EngineError and DataError as `load_weights`.
+    UsageError when the `gguf` package is missing or the model is of another kind; EngineError and DataError as
+    `load_weights`.
     """
     try:
         import gguf
     except ImportError as missing:
         raise UsageError("writing GGUF needs the gguf package", hint='pip install "cityfolk[gguf]"') from missing
+    of_this_kind(folder)
     raw = read_raw(folder, adapter)
     staged = target.with_name(target.name + ".part")
     writer = gguf.GGUFWriter(staged, "llama")
@@ -49,7 +51,8 @@ def write_gguf(folder: Path, target: Path, *, adapter: Path | None = None, name:
     writer.add_license("mit")
     _add_shape(writer, raw.config)
     _add_tokenizer(writer, folder, raw.config)
-    exact = np.float32 if adapter is not None else np.float16
+    wide = any(values.dtype == np.float32 for values in raw.tensors.values() if values.ndim > 1)
+    exact = np.float32 if wide else np.float16
     for tensor, values in tensors(raw).items():
         writer.add_tensor(tensor, values.astype(np.float32 if values.ndim == 1 else exact))
     writer.write_header_to_file()
@@ -58,6 +61,30 @@ def write_gguf(folder: Path, target: Path, *, adapter: Path | None = None, name:
     writer.close()
     staged.replace(target)
     return target
+
+
+def of_this_kind(folder: Path) -> None:
+    """Raise UsageError for a model that this writer would get wrong: another architecture, another cut of the text."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        cut = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["pre_tokenizer"]["pretokenizers"]
+        digits, rest = cut
+        right = (
+            config["model_type"] == "llama"
+            and config["tie_word_embeddings"]
+            and not config.get("rope_scaling")
+            and (folder / "model.safetensors").is_file()
+            and digits["type"] == "Digits"
+            and digits["individual_digits"]
+            and (rest["type"], rest["add_prefix_space"], rest["use_regex"]) == ("ByteLevel", False, True)
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise UsageError(
+            f"GGUF is written here for models of pocket's kind, and {folder.name} is none",
+            hint="merge it (cityfolk export DIR --adapter NAME --merged) and use llama.cpp's convert_hf_to_gguf.py",
+        )
 
 
 def tensors(raw: Raw) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ journal after everything is asked, a few questions at a time, so that its size d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -87,12 +87,18 @@ def _prompt(vector: bool) -> tuple[str, str]:
 
 
 def choose_questions(
-    questions: pl.DataFrame, *, split: str = "all", per_topic: int | None = None, limit: int | None = None
+    questions: pl.DataFrame,
+    *,
+    split: str = "all",
+    per_topic: int | None = None,
+    limit: int | None = None,
+    answered: Collection[str] = (),
 ) -> list[tuple[str, str]]:
     """Return (id, text) of the questions to answer: the first of every topic, then the second of every topic, ...
 
-    What was chosen stays chosen when more is asked for, and a job that stops early has touched every topic. Raises
-    UsageError where nothing is left to ask.
+    A job that stops early has touched every topic. What was chosen stays chosen when more is asked for; to a `limit`
+    the ids that are `answered` count first, so that topics added later push none of them out. Raises UsageError where
+    nothing is left to ask.
     """
     if split not in (*SPLITS, "all"):
         raise UsageError(f"there is no split {split!r}", hint=f"one of {', '.join(SPLITS)}, all")
@@ -102,7 +108,8 @@ def choose_questions(
         ranked = ranked.filter(pl.col("rank") < per_topic)
     ranked = ranked.sort("rank", "question_id")
     if limit is not None:
-        ranked = ranked.head(limit)
+        fresh = ~pl.col("question_id").is_in(list(answered))
+        ranked = ranked.sort(fresh, "rank", "question_id").head(limit).sort("rank", "question_id")
     if not ranked.height:
         where = "" if split == "all" else f" of the split {split}"
         raise UsageError(f"there are no questions{where} to answer", hint="ask for some with `cityfolk questions DIR`")
@@ -204,7 +211,7 @@ def answer_frames(
     each = sum(job.size(speaker) for speaker in speakers) // max(1, len(asked))
     sizes = dict.fromkeys(asked, each)
     if before is not None:
-        kept = before.group_by("question_id").len().collect()
+        kept = before.group_by("question_id").len().collect(engine="streaming")
         for question_id, size in kept.iter_rows():
             sizes[question_id] = sizes.get(question_id, 0) + size
     rows: list[dict[str, Any]] = []

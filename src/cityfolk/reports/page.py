@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from cityfolk.reports import city, closing, evidence, fidelity, gallery, opening, preferences, traits, written
+from cityfolk.reports import city, closing, control, evidence, fidelity, gallery, opening, preferences, traits, written
 from cityfolk.reports.evidence_inputs import EMPTY_DETAILS, Shown
 from cityfolk.reports.html import Html, Node, join, page, tag
 from cityfolk.reports.inputs import ReportInputs
@@ -42,6 +42,7 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
         "text": written.section(inputs),
         "evidence": evidence.section(shown_of(inputs)),
         **({"preferences": preferences.section(inputs.preferences)} if inputs.preferences is not None else {}),
+        **_control(inputs),
         "costs": closing.costs(inputs),
         "sources": closing.sources(inputs),
         "findings": closing.findings(inputs),
@@ -64,8 +65,13 @@ def build_report(inputs: ReportInputs, *, title: str = "") -> str:
 
 
 def _links(sections: Mapping[str, Node]) -> list[tuple[str, str]]:
-    titles = {**dict(NAVIGATION), "preferences": "Preference data"}
+    titles = {**dict(NAVIGATION), "preferences": "Preference data", "control": "Control"}
     return [(name, titles[name]) for name in sections]
+
+
+def _control(inputs: ReportInputs) -> dict[str, Node]:
+    measured = inputs.preferences.control if inputs.preferences is not None else None
+    return {} if measured is None else {"control": control.section(measured)}
 
 
 def shown_of(inputs: ReportInputs) -> Shown:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from cityfolk.reports.control_inputs import ControlShown
 from cityfolk.reports.evidence_inputs import EMPTY_DETAILS
 from cityfolk.reports.html import Node, tag
 from cityfolk.reports.numbers import number, value_of
@@ -19,7 +20,10 @@ COLOURS = {"chosen": "c1", "rejected": "c3", "constant": "soft"}
 
 @dataclass(frozen=True, kw_only=True)
 class PreferencesShown:
-    """The preference data of one study, measured. `notices` are what its stages had to say, judges foremost."""
+    """The preference data of one study, measured. `notices` are what its stages had to say, judges foremost.
+
+    `control` is how far requests reach, if that was measured.
+    """
 
     findings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FINDING_SCHEMA))
     details: pl.DataFrame = field(default_factory=lambda: EMPTY_DETAILS)
@@ -27,6 +31,7 @@ class PreferencesShown:
     failures: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
+    control: ControlShown | None = None
 
     def finding(self, name: str) -> dict[str, Any] | None:
         """Return the finding `pairs.NAME`, None if there is none."""

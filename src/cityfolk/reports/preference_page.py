@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from cityfolk.reports import closing, preferences
+from cityfolk.reports import closing, control, preferences
 from cityfolk.reports.html import Html, Node, bidi, join, page, tag
 from cityfolk.reports.inputs import ReportInputs
 from cityfolk.reports.page import WITHOUT_SCRIPT, asset, navigation
@@ -28,12 +28,14 @@ def build_preference_page(shown: PreferencesShown, *, title: str = "", calls: Se
     parts: list[tuple[str, str, Node]] = [
         ("preferences", "Preference data", preferences.section(shown, "What the pairs hold"))
     ]
+    if shown.control is not None:
+        parts.insert(0, ("control", "Control", control.section(shown.control)))
     if calls:
         parts.append(("costs", "Costs", closing.costs(inputs)))
     parts.append(("findings", "All numbers", closing.findings(inputs)))
     parts.append(("limits", "Limits", _limits()))
     body = join(
-        tag("a", "Skip to the content", href="#preferences", class_="skip"),
+        tag("a", "Skip to the content", href=f"#{parts[0][0]}", class_="skip"),
         _hero(heading),
         navigation([(name, words) for name, words, _ in parts]),
         tag("main", (tag("section", tag("div", content, class_="wrap"), id=name) for name, _, content in parts)),

@@ -212,5 +212,7 @@ def _each_judge(shown: PreferencesShown) -> Html | None:
 
 
 def of_findings(findings: pl.DataFrame) -> pl.DataFrame:
-    """Return the findings that the section is drawn from."""
-    return findings.filter(pl.col("id").str.starts_with("pairs.") | pl.col("id").str.starts_with("judges."))
+    """Return the findings that the section and the sheets of control are drawn from."""
+    return findings.filter(
+        pl.any_horizontal(pl.col("id").str.starts_with(prefix) for prefix in ("pairs.", "judges.", "control."))
+    )

@@ -1,5 +1,6 @@
 """The verbs as functions: each prints nothing, and leaves its results in the study it is given."""
 
+from cityfolk.stages.adapters import adapter_engine
 from cityfolk.stages.answers import AnswerOptions, answer_questions, plan_answers
 from cityfolk.stages.ask_citizen import citizen
 from cityfolk.stages.compare import compare_studies
@@ -19,6 +20,8 @@ from cityfolk.stages.plan import plan_lives
 from cityfolk.stages.questions import QuestionOptions, ask_for_questions, plan_questions
 from cityfolk.stages.run import check_study, plan_study, run_study
 from cityfolk.stages.text import evaluate
+from cityfolk.stages.train import TrainOptions, train_adapter
+from cityfolk.stages.train_plan import plan_training
 
 __all__ = [
     "AnswerOptions",
@@ -26,7 +29,9 @@ __all__ = [
     "Limits",
     "PairOptions",
     "QuestionOptions",
+    "TrainOptions",
     "WriteOptions",
+    "adapter_engine",
     "answer_questions",
     "ask_for_questions",
     "calibrate_judge",
@@ -52,8 +57,10 @@ __all__ = [
     "plan_lives",
     "plan_questions",
     "plan_study",
+    "plan_training",
     "read_sheet",
     "run_study",
     "show_citizen",
+    "train_adapter",
     "write_lives",
 ]

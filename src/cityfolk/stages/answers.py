@@ -14,8 +14,7 @@ from cityfolk.engines.ask import Progress
 from cityfolk.engines.base import Engine
 from cityfolk.engines.prices import load_prices
 from cityfolk.engines.spec import Spec
-from cityfolk.errors import CityfolkError, EngineError, IncompleteError, UsageError
-from cityfolk.personality.archetypes import ARCHETYPES
+from cityfolk.errors import EngineError, IncompleteError, UsageError
 from cityfolk.preferences.answers import (
     MAX_TOKENS,
     STAGE,
@@ -31,6 +30,7 @@ from cityfolk.preferences.answers import (
 )
 from cityfolk.preferences.records import ANSWERS, TARGET_COLUMNS
 from cityfolk.preferences.targets import Target, parse_targets
+from cityfolk.stages.asked import failures_left, notices_of, persona_of, stopped_error
 from cityfolk.stages.engines import Limits, engine_price, equipped, labels, load_engines, require_task
 from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
 from cityfolk.stages.step import Step, quiet
@@ -127,7 +127,7 @@ def plan_answers(study: Study, options: AnswerOptions) -> dict[str, Any]:
 
 def check_answers(options: AnswerOptions) -> None:
     """Check what can be checked before anything is asked: engines, persona, and targets that need no people."""
-    _persona(options.persona, [adapter_of(engine) for engine in load_engines(options.engines, options.limits)])
+    persona_of(options.persona, [adapter_of(engine) for engine in load_engines(options.engines, options.limits)])
     apart = [word for text in options.targets for word in text.split(",") if not word.strip().startswith("people:")]
     if apart:
         parse_targets(apart, None, options.seed or 0)
@@ -146,9 +146,13 @@ def _prepare(study: Study, options: AnswerOptions, engines: Sequence[Engine]) ->
         raise UsageError(f"{options.samples} samples cannot be taken", hint="give --samples 1 or more")
     seed = study.seed(options.seed)
     adapters = [adapter_of(engine) for engine in engines]
-    persona = _persona(options.persona, adapters)
+    persona = persona_of(options.persona, adapters)
     questions = choose_questions(
-        study.read("questions"), split=options.split, per_topic=options.questions_per_topic, limit=options.limit
+        study.read("questions"),
+        split=options.split,
+        per_topic=options.questions_per_topic,
+        limit=options.limit,
+        answered=_answered(study) if options.limit is not None else (),
     )
     job = Job(
         questions=questions,
@@ -164,13 +168,21 @@ def _prepare(study: Study, options: AnswerOptions, engines: Sequence[Engine]) ->
     return job, speakers
 
 
+def _answered(study: Study) -> list[str]:
+    """Return the ids of the questions to which the study has answers."""
+    if not study.has(TABLE):
+        return []
+    found = study.scan(TABLE).select(pl.col("question_id").unique()).collect(engine="streaming")
+    return list(found["question_id"])
+
+
 def _refuse_renamed(study: Study, targets: Sequence[Target]) -> None:
     """Raise UsageError for a target under whose name the study has answers to another vector."""
     if not study.has("answers"):
         return
     known = study.scan("answers").filter(pl.col("target_name") != "").select("target_name", *TARGET_COLUMNS).unique()
     vectors: dict[str, list[tuple[float, ...]]] = {}
-    for name, *vector in known.collect().iter_rows():
+    for name, *vector in known.collect(engine="streaming").iter_rows():
         vectors.setdefault(name, []).append(tuple(vector))
     for target in targets:
         if target.vector is None:
@@ -181,18 +193,6 @@ def _refuse_renamed(study: Study, targets: Sequence[Target]) -> None:
                 f"{study.folder} has answers under another vector called {target.name!r}",
                 hint="give this target another name",
             )
-
-
-def _persona(name: str, adapters: Sequence[str]) -> Target | None:
-    if not name:
-        return None
-    if name not in ARCHETYPES:
-        raise UsageError(f"there is no persona {name!r}", hint=f"one of {', '.join(ARCHETYPES)}")
-    if not any(adapters):
-        raise UsageError(
-            f"no engine has an adapter that could be {name}", hint="such as --engine hf:MODEL+adapters/NAME"
-        )
-    return Target(name=name, vector=ARCHETYPES[name])
 
 
 def _free(options: AnswerOptions, engines: Sequence[Engine]) -> dict[str, Any]:
@@ -254,15 +254,11 @@ def _conclude(asking: _Asking, engines: Sequence[Engine]) -> dict[str, Any]:
     counts = Counts()
     if before is not None or not asking.stopped or any(study.journal.settled(STAGE)[0]):
         study.write_frames(TABLE, answer_frames(study.journal, job, asking.speakers, counts, before), ANSWERS)
-    failures = _failures(asking)
+    failures = failures_left(study, STAGE, asking.failures)
     study.replace_failures(STAGE, failures)
     if asking.stopped:
-        raise _stopped(asking, counts.asked, asked)
-    notices = [
-        f"{label}: {text}"
-        for label, engine in zip(asking.labels, engines, strict=True)
-        for text in getattr(engine, "notices", ())
-    ]
+        raise stopped_error(asking.labels, asking.stopped, counts.asked, asked)
+    notices = notices_of(asking.labels, engines)
     if counts.cut:
         notices.append(f"{counts.cut:,} of {counts.rows:,} answers were cut off at {MAX_TOKENS} tokens")
     if counts.refused:
@@ -276,29 +272,6 @@ def _conclude(asking: _Asking, engines: Sequence[Engine]) -> dict[str, Any]:
             hint=f"see {study.folder / 'failures.jsonl'}; the same command tries them again",
         )
     return {**facts, "engines": asking.labels, "seconds": seconds, "notices": notices}
-
-
-def _failures(asking: _Asking) -> list[Failure]:
-    """Return the failures there are now: earlier ones stay unless they were answered, or asked again and failed."""
-    new = {failure.key: failure for failure in asking.failures}
-    earlier = [Failure(**row) for row in asking.study.failures() if row["stage"] == STAGE]
-    if not earlier:
-        return asking.failures
-    answered = asking.study.journal.settled(STAGE)[0]
-    return [f for f in earlier if f.key not in new and int(f.key, 16) not in answered] + asking.failures
-
-
-def _stopped(asking: _Asking, done: int, asked: int) -> CityfolkError:
-    """Return the error that says which engines stopped, and what is kept of their work and the others'."""
-    errors = list(asking.stopped.values())
-    kept = f"; {done:,} of {asked:,} answers are kept" if done else ""
-    if len(asking.labels) == 1:
-        said = f"{errors[0]}{kept}"
-    else:
-        said = "; ".join(f"{asking.labels[number]} stopped: {error}" for number, error in asking.stopped.items()) + kept
-    hints = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
-    kind = EngineError if not done and any(isinstance(e, EngineError) for e in errors) else IncompleteError
-    return kind(said, hint=hints)
 
 
 def _rate(progress: Progress, seconds: float) -> str:

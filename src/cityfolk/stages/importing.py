@@ -18,7 +18,8 @@ from cityfolk.study.files import sha256
 from cityfolk.study.folder import Study
 from cityfolk.types import Failure
 
-KINDS = ("profiles",)
+KINDS = ("profiles",)  # what `import_personas` reads
+ALL_KINDS = (*KINDS, "questions")
 STAGE = "import"
 
 
@@ -38,7 +39,8 @@ def import_personas(
     that could not be read are listed in failures.jsonl (`raise_if_lost`); everything else is kept.
     """
     if kind not in KINDS:
-        raise UsageError(f"{kind!r} cannot be imported yet", hint=f"one of {', '.join(KINDS)}")
+        check_kind(kind)
+        raise UsageError(f"{kind} are no personas", hint=f"`cityfolk import FILE --kind {kind}` reads them")
     if not files:
         raise UsageError("no file was named", hint="name a file or a dataset folder")
     others = sorted(set(study.manifest["stages"]) & {"people", "write"})
@@ -81,6 +83,15 @@ def import_personas(
     study.finish(STAGE, **facts)
     step(STAGE, len(paths), len(paths), "")
     return {**facts, "columns": [asdict(account) for account in whole.accounts], "folder": str(study.folder)}
+
+
+def check_kind(kind: str) -> None:
+    """Raise UsageError for a kind of file that there is not."""
+    if kind not in (*ALL_KINDS, "auto"):
+        raise UsageError(
+            f"there is no kind of import called {kind!r}",
+            hint=f"one of {', '.join(ALL_KINDS)}, auto; for a tuned model's judged answers name their --persona",
+        )
 
 
 def raise_if_lost(study: Study) -> None:

@@ -22,16 +22,17 @@ from cityfolk.preferences.judging.sheets import (
     read_ratings,
     sheet_csv,
 )
-from cityfolk.stages.judge import (
+from cityfolk.stages.judge import VERB
+from cityfolk.stages.judge_findings import judge_findings
+from cityfolk.stages.judge_tables import (
     TABLE,
-    VERB,
     Pool,
+    answer_ids,
     keep_retests,
     read_calibrations,
     write_calibrations,
     write_readings,
 )
-from cityfolk.stages.judge_findings import judge_findings
 from cityfolk.study.files import write_text
 from cityfolk.study.folder import Study
 
@@ -48,8 +49,7 @@ def make_sheet(study: Study, who: str, *, n: int = 60, form: Form = "html", seed
         raise UsageError(f"a sheet cannot be {form!r}", hint="html or csv")
     chosen = study.seed(seed)
     pool = Pool.of(study, None, chosen)
-    ids = study.scan("answers").select("answer_id").collect()["answer_id"].to_list()
-    sheet = draw_sheet(ids, who, n, chosen)
+    sheet = draw_sheet(list(answer_ids(study)), who, n, chosen)
     wanted = set(sheet.answers)
     items = {
         item.answer_id: item

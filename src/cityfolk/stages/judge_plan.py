@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Any
 
 from cityfolk.engines.prices import load_prices
-from cityfolk.preferences.judging.llm import STAGE, LLMJudge
+from cityfolk.preferences.judging.llm import STAGE, LLMJudge, judge_name
 from cityfolk.preferences.judging.prompts import JUDGE
-from cityfolk.preferences.judging.registry import check_engine_name, kind_of
-from cityfolk.stages.engines import engine_price, labels, load_engines
-from cityfolk.stages.judge import JudgeOptions, Pool, recorded_config
+from cityfolk.preferences.judging.registry import kind_of
+from cityfolk.stages.engines import engine_price, labels
+from cityfolk.stages.judge import JudgeOptions, judging_engines, recorded_config
+from cityfolk.stages.judge_tables import Pool
 from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
 from cityfolk.study.folder import JOURNAL, Study
 from cityfolk.types import Request
@@ -27,12 +28,10 @@ def plan_judge(study: Study, options: JudgeOptions) -> dict[str, Any]:
     each. Identical requests count once, those that the journal answers not at all.
     """
     names = list(dict.fromkeys(options.judges))
-    specs = [name for name in names if kind_of(name) == "engine"]
-    for spec in specs:
-        check_engine_name(spec)
-    engines = load_engines(specs, options.limits)
+    engines = judging_engines(options)
     seed = study.seed(options.seed)
-    pool = Pool.of(study, options.limit, seed)
+    free = [name for name in names if kind_of(name) != "engine"]
+    pool = Pool.of(study, options.limit, seed, [*free, *map(judge_name, engines)])
     there = (study.folder / JOURNAL).exists()
     done = study.journal.settled(STAGE)[0] if there else {}
     prices, estimates = load_prices(), []
@@ -64,7 +63,6 @@ def plan_judge(study: Study, options: JudgeOptions) -> dict[str, Any]:
                 price=engine_price(engine, prices),
             )
         )
-    free = [name for name in names if name not in specs]
     if first is None:
         return {"messages": [], "sent": None, "calls": 0, "engines": [], "answers": pool.size, "free": free, "usd": 0.0}
     return plan_document(engines[0], first, estimates) | {"answers": pool.size, "free": free}

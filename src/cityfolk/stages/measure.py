@@ -18,8 +18,10 @@ from cityfolk.evaluation.personality_check import personality_findings
 from cityfolk.evaluation.text_basic import text_findings, valid_finding
 from cityfolk.places.pack import load_place
 from cityfolk.profiles.cohort import ADULTS, filter_conditions
+from cityfolk.stages.measure_control import control_rows, has_control, measure_control, no_control
 from cityfolk.stages.measure_pairs import has_preferences, measure_pairs
 from cityfolk.stages.people import place_of
+from cityfolk.stages.questionnaire import has_responses, questionnaire_evidence
 from cityfolk.stages.step import Step, quiet
 from cityfolk.stages.text import TextOptions, details_frame, measure_text, text_fields, youngest_of
 from cityfolk.study.folder import Study
@@ -57,13 +59,15 @@ def measure(
         available["people"] = lambda: _people(study)
     if study.has("profiles"):
         available["text"] = lambda: _text(study, options, step)
+    if has_control(study) or has_responses(study):
+        available["control"] = lambda: _control(study, step)
     if has_preferences(study):
         available["pairs"] = lambda: measure_pairs(study, step=step)
     if not (what or available):
         raise StudyError(f"{study.folder} has nothing to evaluate", hint="make people, lives or questions first")
     for name in what or available:
-        if name not in ("people", "text", "pairs"):
-            raise UsageError(f"{name!r} cannot be evaluated", hint="people, text or pairs")
+        if name not in ("people", "text", "pairs", "control"):
+            raise UsageError(f"{name!r} cannot be evaluated", hint="people, text, pairs or control")
         if name not in available:
             raise _absent(study, name)
     chosen = list(what or available)
@@ -75,7 +79,7 @@ def measure(
         study.replace_findings(f"{name}.", available[name]())
     step("evaluate", len(chosen), len(chosen), "")
     study.finish("evaluate")
-    return _summary(study)
+    return _summary(study) | ({"control": control_rows(study.findings())} if "control" in chosen else {})
 
 
 def is_imported(study: Study) -> bool:
@@ -88,6 +92,8 @@ def _absent(study: Study, name: str) -> UsageError:
         return UsageError(
             f"{study.folder} has no preference data", hint=f"begin with `cityfolk questions {study.folder}`"
         )
+    if name == "control":
+        return no_control(study)
     if name == "people" and not is_imported(study):
         return UsageError(f"{study.folder} has no people", hint="make some with `cityfolk people PLACE --out DIR`")
     if name == "people":
@@ -106,6 +112,11 @@ def corpus_of(study: Study) -> Corpus:
     seed = 0 if is_imported(study) else study.config("people")["seed"]
     profiles = profiles.with_columns(source=pl.col("engine").cast(pl.String))
     return Corpus(profiles=profiles, fields=text_fields(profiles), people=people, seed=seed)
+
+
+def _control(study: Study, step: Step) -> list[Finding]:
+    said = measure_control(study, step=step) if has_control(study) else []
+    return [*said, *(questionnaire_evidence(study) if has_responses(study) else [])]
 
 
 def _people(study: Study) -> list[Finding]:

@@ -15,6 +15,7 @@ from cityfolk.places.pack import Place
 from cityfolk.pocket.arrays import read_raw
 from cityfolk.pocket.gguf import modelfile, write_gguf
 from cityfolk.preferences.pairs import check_leakage, check_pairs
+from cityfolk.reports.control_inputs import ControlShown
 from cityfolk.reports.export import export_geo, export_hf, export_tables
 from cityfolk.reports.export_preferences import PreferenceInputs, export_preferences
 from cityfolk.reports.inputs import ReportInputs
@@ -25,6 +26,7 @@ from cityfolk.reports.preferences import of_findings
 from cityfolk.reports.show import plain_text, show_document
 from cityfolk.stages.evidence import imported_page
 from cityfolk.stages.measure import is_imported
+from cityfolk.stages.measure_control import DETAILS as CONTROL
 from cityfolk.stages.measure_pairs import DETAILS, has_preferences
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
@@ -66,6 +68,8 @@ def preferences_shown(study: Study) -> PreferencesShown:
         versions=last.get("versions", {}),
         seed=study.seed(),
     )
+    if study.has(CONTROL):
+        shown = replace(shown, control=ControlShown(findings=shown.findings, details=study.read(CONTROL)))
     return replace(shown, details=study.read(DETAILS)) if study.has(DETAILS) else shown
 
 

@@ -14,6 +14,7 @@ from cityfolk.errors import IncompleteError, StudyError, UsageError
 from cityfolk.personality.archetypes import ARCHETYPES
 from cityfolk.personality.nearness import CORRELATIONS
 from cityfolk.preferences.balance import BalanceRules
+from cityfolk.preferences.judging.family import shared_features
 from cityfolk.preferences.judging.scale import scale_of
 from cityfolk.preferences.pairs import DEFAULT, REASONS, PairRules, PairsMade, coverage, make_pairs
 from cityfolk.stages.step import Step, quiet
@@ -155,6 +156,7 @@ def _account(made: PairsMade, tables: _Tables) -> dict[str, Any]:
         "judges": list(made.judges),
         "scales": scale_of(own),
         "same_family": partial,
+        "notices": [said] if (said := shared_features(made.judges)) else [],
         "distance": f"Mahalanobis of z-scores; {CORRELATIONS}",
     }
 

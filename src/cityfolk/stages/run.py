@@ -21,11 +21,10 @@ from cityfolk.config import (
 )
 from cityfolk.errors import IncompleteError, StudyError, UsageError
 from cityfolk.places.pack import load_place
-from cityfolk.preferences.judging.registry import kind_of
 from cityfolk.profiles.cohort import check_choice
 from cityfolk.stages.answers import AnswerOptions, answer_questions, check_answers, plan_answers
 from cityfolk.stages.engines import Limits, check_limits, load_engines, require_task
-from cityfolk.stages.judge import JudgeOptions, judge_answers
+from cityfolk.stages.judge import JudgeOptions, judge_answers, judging_engines
 from cityfolk.stages.lives import WriteOptions, write_lives
 from cityfolk.stages.measure import is_imported, measure
 from cityfolk.stages.pages import make_report
@@ -58,9 +57,7 @@ def check_study(config: StudyConfig) -> None:
         require_task(speakers, "answers")
         check_limits(speakers, answering.limits)
     if config.judge is not None:
-        engines = [name for name in config.judge.judges if kind_of(name) == "engine"]
-        limits = limits_of(config.judge)
-        check_limits(load_engines(engines, limits), limits)
+        judging_engines(judge_options(config.judge))
     if config.pairs is not None:
         pairing = pair_options(config.pairs)
         _ = pairing.rules, pairing.table
@@ -174,7 +171,7 @@ def _run_judge(job: _Run) -> None:
 def _run_pairs(job: _Run) -> None:
     assert job.config.pairs is not None
     done = pair_answers(job.study, pair_options(job.config.pairs), step=job.step)
-    job.lines.append(f"{done['pairs']:,} pairs in {done['table']}.parquet")
+    job.lines += [f"{done['pairs']:,} pairs in {done['table']}.parquet", *done["notices"]]
 
 
 def _run_evaluate(job: _Run) -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,9 +48,10 @@ FINDING_SCHEMA = {
 class Study:
     """The folder of one study, open for one process; use as a context manager."""
 
-    def __init__(self, folder: Path, lock: IO[str] | None) -> None:
+    def __init__(self, folder: Path, lock: IO[str] | None, new: tuple[Path, ...] = ()) -> None:
         self.folder = folder
         self._lock = lock
+        self._new = new
         self._journal: Journal | None = None
         self.manifest = self._read_manifest()
 
@@ -57,7 +59,8 @@ class Study:
     def open(cls, folder: Path | str, *, create: bool = False, read_only: bool = False) -> Self:
         """Open a study; `create` makes the folder, `read_only` takes no lock and writes nothing.
 
-        Raises StudyError where there is no study, another process holds it, or it cannot be written.
+        A folder that was made here and in which nothing was written is taken away when it is closed. Raises StudyError
+        where there is no study, another process holds it, or it cannot be written.
         """
         folder = Path(folder)
         if not create and not (folder / MANIFEST).exists():
@@ -67,17 +70,20 @@ class Study:
             )
         if read_only:
             return cls(folder, None)
+        new = tuple(path for path in (folder, *folder.parents) if not path.exists())
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / LOCK).open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):
+                raise FileNotFoundError  # whoever held it until now has taken it away
         except OSError as error:
             lock.close()
             raise StudyError(
                 f"another cityfolk process is working in {folder}", hint="wait for it to end, or use another folder"
             ) from error
-        return cls(folder, lock)
+        return cls(folder, lock, new)
 
     def close(self) -> None:
         """Close the journal and let the folder go."""
@@ -85,8 +91,17 @@ class Study:
             self._journal.close()
             self._journal = None
         if self._lock is not None:
+            if not (self.folder / MANIFEST).exists():
+                self._take_away()
             self._lock.close()
             self._lock = None
+
+    def _take_away(self) -> None:
+        """Leave no trace of a study in which nothing was done: no lock, and no folder that holds nothing else."""
+        with suppress(OSError):
+            (self.folder / LOCK).unlink()
+            for path in self._new:
+                path.rmdir()
 
     def __enter__(self) -> Self:
         return self
@@ -337,8 +352,10 @@ _MADE_BY = {
     "questions": "questions",
     "answers": "answer",
     "readings": "judge",
+    "responses": "evaluate",
     "pairs": "pair",
     "findings": "evaluate",
     "details": "evaluate",
     "preference_details": "evaluate",
+    "control_details": "evaluate",
 }

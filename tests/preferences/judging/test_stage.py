@@ -8,6 +8,7 @@ import pytest
 from cityfolk.errors import DataError, EngineError, IncompleteError, StudyError, UsageError
 from cityfolk.preferences.judging.scale import judge_z
 from cityfolk.preferences.records import READINGS
+from cityfolk.stages import judge_tables
 from cityfolk.stages.judge import JudgeOptions, judge_answers
 from cityfolk.stages.judge_findings import judge_findings
 from cityfolk.stages.judge_people import calibrate_judge
@@ -98,6 +99,49 @@ def test_another_config_of_the_same_judge_is_refused(tmp_path, server):
     with pytest.raises(StudyError, match="way was 'expected' and is now 'schema'"):
         run(folder, one.spec, way="schema")
     run(folder, "lexicon")  # another judge is another matter
+
+
+def test_every_config_is_looked_at_before_anybody_reads(tmp_path, server):
+    folder, first, last = study(tmp_path / "s", questions=2), server(), server()
+    spec = last.spec.replace("qwen3:8b", "gemma3:4b")
+    run(folder, spec, orders=2)
+    before = (folder / "readings.parquet").read_bytes()
+    with pytest.raises(StudyError, match=r"gemma3:4b has read answers .* orders was 2 and is now 1"):
+        run(folder, "lexicon", first.spec, spec, orders=1)
+    assert first.bodies == [] and (folder / "readings.parquet").read_bytes() == before
+    for options in ({"limit": 0}, {"retest": -1}, {"orders": 9}, {"way": "loud"}):
+        with pytest.raises(UsageError):
+            JudgeOptions(**options)
+
+
+def test_answers_that_come_later_change_no_choice(tmp_path, server):
+    folder, one = study(tmp_path / "s"), server()
+    with Study.open(folder) as opened:
+        every = opened.read("answers")
+        opened.write("answers", every.filter(pl.col("question_id") < "topic-1"))
+    run(folder, one.spec, limit=12, orders=1)
+    chosen = set(readings(folder)["answer_id"])
+    with Study.open(folder) as opened:
+        opened.write("answers", every)
+    calls = len(one.bodies)
+    run(folder, "lexicon")  # who reads everything chooses nothing for the others
+    run(folder, one.spec, limit=12, orders=1)
+    own = readings(folder).filter(pl.col("judge") == "openai:qwen3:8b")
+    assert set(own["answer_id"]) == chosen and len(one.bodies) == calls
+    run(folder, one.spec, limit=20, orders=1)
+    own = readings(folder).filter(pl.col("judge") == "openai:qwen3:8b")
+    assert own.height == 20 and chosen < set(own["answer_id"])
+
+
+def test_the_table_is_made_in_parts_of_any_size(tmp_path, server, monkeypatch):
+    tables, one = [], server()
+    for size in (3, 10**6):
+        monkeypatch.setattr(judge_tables, "_SLICE", size)
+        folder = study(tmp_path / str(size), questions=2)
+        run(folder, "lexicon", limit=5)
+        run(folder, one.spec, "lexicon", orders=1, way="schema")
+        tables.append(readings(folder))
+    assert tables[0].height == 32 and tables[0].equals(tables[1])
 
 
 def test_more_answers_later_add_and_limits_choose_the_same(tmp_path, server):

@@ -131,7 +131,7 @@ def _trait(whole: _Read, position: int) -> Iterator[Tested]:
         return
     yield from _rank(read, position)
     for split in _SPLITS:
-        part = read.of((read.rows["split"] == split).to_numpy())
+        part = read.of((read.rows["split"] == split).fill_null(False).to_numpy())
         if FEWEST <= part.rows.height < read.rows.height and np.ptp(part.requested[:, position]) > 0:
             yield from _rank(part, position, split)
     yield from _line(read, position)

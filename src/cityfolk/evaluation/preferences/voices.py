@@ -71,7 +71,7 @@ def _groups(answers: pl.DataFrame) -> dict[str, NDArray[np.bool_]]:
         for position, trait in enumerate(TRAITS):
             groups[f"low {trait}"] = targets[:, position] < LOW
             groups[f"high {trait}"] = targets[:, position] > HIGH
-    groups[_NO_TARGET] = (answers["condition"] == UNTARGETED).to_numpy()
+    groups[_NO_TARGET] = (answers["condition"] == UNTARGETED).fill_null(False).to_numpy()
     return groups
 
 

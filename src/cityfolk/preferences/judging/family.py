@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from cityfolk.engines.presets import find_preset
@@ -76,6 +77,24 @@ def same_family(judge: str, generator: str) -> bool | None:
     if not first or not second:
         return None
     return bool(first & second)
+
+
+def shared_features(judges: Collection[str]) -> str:
+    """Say what it means that two of these judges look at the same features; "" where no two do.
+
+    The text rater counts the markers of the word list among its features.
+    """
+    if not {"rater", "lexicon"} <= set(judges):
+        return ""
+    if len(judges) > 2:
+        return (
+            "rater counts the markers of lexicon among its features, so the two are hardly more than one judge, and "
+            "together they can outvote another one"
+        )
+    return (
+        "rater counts the markers of lexicon among its features, so that the two agree proves little; a language "
+        "model of another family or people (--people NAME) would prove more"
+    )
 
 
 def _model_type(folder: Path) -> str:
