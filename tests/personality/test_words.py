@@ -1,10 +1,22 @@
 """A percentile in words: seven levels, the right ordinal, the right pole."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cityfolk.personality.words import LEVELS, POLES, describe, level, trait_phrase
+from cityfolk.errors import UsageError
+from cityfolk.personality.words import (
+    LEVELS,
+    POLES,
+    TRAINED_WORDINGS,
+    UNSEEN_WORDINGS,
+    WORDINGS,
+    describe,
+    level,
+    trait_phrase,
+)
 from cityfolk.types import BigFive
 from cityfolk.vocabulary import TRAITS
 
@@ -40,3 +52,22 @@ def test_five_lines_in_order():
     lines = describe(BigFive.clipped(**dict.fromkeys(TRAITS, 0.9)))
     assert [line.split(":")[0].lower() for line in lines] == list(TRAITS)
     assert set(POLES) == set(TRAITS)
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+@given(st.integers(1, 99))
+def test_every_wording_says_trait_and_number(wording, rank):
+    lines = describe(BigFive(**dict.fromkeys(TRAITS, rank / 100)), wording)
+    for trait, line in zip(TRAITS, lines, strict=True):
+        numbers = [int(number) for number in re.findall(r"\d+", line)]
+        assert trait in line.lower() and rank in numbers and set(numbers) <= {rank, 1, 99, 100}
+
+
+def test_wordings_differ_and_others_are_refused():
+    somebody = BigFive(**dict.fromkeys(TRAITS, 0.71))
+    assert len({describe(somebody, wording) for wording in WORDINGS}) == len(WORDINGS)
+    assert set(TRAINED_WORDINGS) | set(UNSEEN_WORDINGS) == set(WORDINGS)
+    assert not set(TRAINED_WORDINGS) & set(UNSEEN_WORDINGS)
+    assert describe(somebody)[0] == "Openness: high, 71st of 100 adults (imaginative, curious, creative)"
+    with pytest.raises(UsageError, match=r"no wording 'level'"):
+        describe(somebody, "level")

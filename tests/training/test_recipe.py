@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityfolk.errors import UsageError
+from cityfolk.personality.words import TRAINED_WORDINGS
 from cityfolk.training.loss import LOSSES
 from cityfolk.training.recipe import OBJECTIVES, Recipe, changed, load_recipe, parse_recipe, recipe_text, shipped
 
@@ -17,6 +18,8 @@ def test_the_shipped_ones():
     assert (original.batch, original.steps, len(original.targets)) == (6 * 4, 50, 7)
     assert recipes["8b-four-gpus"].gpus == 4 and recipes["8b-four-gpus"].batch % 4 == 0
     assert all("8B" in recipe.model and recipe.device == "cuda" for name, recipe in recipes.items() if name[0] == "8")
+    seen = {wording for recipe in recipes.values() for wording in recipe.wordings}
+    assert seen == set(TRAINED_WORDINGS), "what is measured with unseen wordings must not be trained on"
     assert recipes["pocket-cpu"].model == "pocket" and recipes["pocket-cpu"].minutes == 15
 
 
@@ -38,6 +41,8 @@ def test_every_loss_can_be_asked_for():
         ('objective = "dpoo"', "objective cannot be 'dpoo'", "did you mean 'dpo'?"),
         ('schedule = "steps"', "schedule cannot be 'steps'", "constant, linear, cosine"),
         ('objective = "ipo"\nlabel_smoothing = 0.1', "ipo has no label smoothing", "leave label_smoothing out"),
+        ('wordings = ["shouted"]', "wordings cannot be", "a list of levels, percentile"),
+        ("wordings = []", "wordings cannot be", "a list of levels"),
         ("beta = 0", "beta cannot be 0", "above 0"),
         ("dropout = 1.0", "dropout cannot be 1.0", "below 1"),
         ("batch = 0", "batch cannot be 0", "1 or more pairs"),

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from cityfolk.errors import EngineError, StudyError, UsageError
 from cityfolk.stages import TrainOptions, plan_training, train_adapter
+from cityfolk.stages.train import place_of, prepare_training
 from cityfolk.stages.train_control import closed
 from cityfolk.study.folder import Study
 from cityfolk.training import checkpoints, extras, record, setup
@@ -192,6 +193,21 @@ def test_vectors_sft_and_early_stopping(study, model, tmp_path):
         [e for e in events(study, "diplomat-sft") if e["event"] == kind][-1] for kind in ("train", "held-out")
     )
     assert "margin" not in train and train["loss"] == pytest.approx(6, abs=3) and held["accuracy"] >= 0
+
+
+def test_pairs_for_any_vector_are_worded_in_every_way_of_the_recipe(study, model, tmp_path):
+    recipe = parse_recipe(f'model = {json.dumps(str(model))}\nwordings = ["scale", "you-are"]', "r")
+    with Study.open(study) as opened:
+        found, again, plain = (
+            prepare_training(opened, options, recipe, place_of(recipe.model))
+            for options in (TrainOptions(vectors=True), TrainOptions(vectors=True), TrainOptions(persona="Diplomat"))
+        )
+    assert found.train == again.train
+    said = [pair.messages[-1].content for pair in found.train]
+    scale = ["on a scale from 1 to 99" in text for text in said]
+    assert any(scale) and not all(scale)
+    assert [("You are " in text and "of 100 adults" in text) for text in said] == [not one for one in scale]
+    assert not any("1 to 99" in pair.messages[-1].content for pair in plain.train)
 
 
 def test_what_is_refused_before_anything_is_loaded(study, model, tmp_path, monkeypatch):

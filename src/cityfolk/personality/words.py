@@ -8,7 +8,10 @@ Assessment 4(1), and Saucier (1994), "Mini-markers", Journal of Personality Asse
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
+from cityfolk.errors import UsageError
 from cityfolk.types import BigFive
 
 _SUFFIX = {1: "st", 2: "nd", 3: "rd"}
@@ -46,18 +49,79 @@ def level(percentile: float) -> str:
 
 def trait_phrase(trait: str, percentile: float) -> str:
     """Return one trait in words, e.g. "very high, 88th of 100 adults (imaginative, curious, creative)"."""
-    name = level(percentile)
-    rank = min(99, max(1, round(percentile * 100)))
-    text = f"{name}, {_ordinal(rank)} of 100 adults"
-    if name == "average":
-        return text
+    return f"{level(percentile)}, {_ordinal(_rank(percentile))} of 100 adults{_markers(trait, percentile)}"
+
+
+def describe(personality: BigFive, wording: str = "levels") -> tuple[str, ...]:
+    """Return five lines, one a trait, in the order of TRAITS: "Openness: high, 70th of 100 adults (...)".
+
+    `wording` is one of WORDINGS; UsageError for another.
+    """
+    if wording not in WORDINGS:
+        raise UsageError(f"there is no wording {wording!r}", hint=f"one of {', '.join(WORDINGS)}")
+    return tuple(WORDINGS[wording](trait, value) for trait, value in personality.items())
+
+
+def _levels(trait: str, percentile: float) -> str:
+    return f"{trait.capitalize()}: {trait_phrase(trait, percentile)}"
+
+
+def _percentile(trait: str, percentile: float) -> str:
+    return f"{trait.capitalize()}: {_ordinal(_rank(percentile))} percentile{_markers(trait, percentile)}"
+
+
+def _scale(trait: str, percentile: float) -> str:
+    return f"{trait.capitalize()}: {_rank(percentile)} on a scale from 1 to 99"
+
+
+def _above(trait: str, percentile: float) -> str:
+    return f"{trait.capitalize()}: above {_rank(percentile)} of 100 adults{_markers(trait, percentile)}"
+
+
+def _below_you(trait: str, percentile: float) -> str:
+    return f"{_rank(percentile)} of 100 adults are below you in {trait}"
+
+
+def _you_are(trait: str, percentile: float) -> str:
+    return f"You are {level(percentile)} in {trait}: {_ordinal(_rank(percentile))} of 100 adults"
+
+
+def _ahead(trait: str, percentile: float) -> str:
+    return f"In {trait} you are ahead of {_rank(percentile)} percent of adults"
+
+
+def _among(trait: str, percentile: float) -> str:
+    return f"Among 100 adults, counted from the lowest, you are number {_rank(percentile)} in {trait}"
+
+
+WORDINGS: Mapping[str, Callable[[str, float], str]] = MappingProxyType(
+    {
+        "levels": _levels,
+        "percentile": _percentile,
+        "scale": _scale,
+        "above": _above,
+        "below-you": _below_you,
+        "you-are": _you_are,
+        "ahead": _ahead,
+        "among": _among,
+    }
+)
+"""Name -> one trait's line at a percentile: the same number said differently."""
+UNSEEN_WORDINGS = ("ahead", "among")
+"""No recipe of the package trains on these: they show whether an adapter has learned numbers or sentences."""
+TRAINED_WORDINGS = tuple(name for name in WORDINGS if name not in UNSEEN_WORDINGS)
+
+
+def _rank(percentile: float) -> int:
+    return min(99, max(1, round(percentile * 100)))
+
+
+def _markers(trait: str, percentile: float) -> str:
+    """Return the adjectives of the pole in parentheses, "" about the average."""
+    if level(percentile) == "average":
+        return ""
     low, high = POLES[trait]
-    return f"{text} ({', '.join(high if percentile > 0.5 else low)})"
-
-
-def describe(personality: BigFive) -> tuple[str, ...]:
-    """Return five lines, one a trait, in the order of TRAITS: "Openness: high, 70th of 100 adults (...)"."""
-    return tuple(f"{trait.capitalize()}: {trait_phrase(trait, value)}" for trait, value in personality.items())
+    return f" ({', '.join(high if percentile > 0.5 else low)})"
 
 
 def _ordinal(number: int) -> str:

@@ -27,14 +27,14 @@ STYLE_LINES = {
 }
 
 
-def answer_messages(question: str, target: BigFive | None) -> tuple[Message, ...]:
-    """Return the conversation that asks one question, under a personality or without one."""
+def answer_messages(question: str, target: BigFive | None, wording: str = "levels") -> tuple[Message, ...]:
+    """Return the conversation that asks one question, under a personality in a named wording or without one."""
     if target is None:
         return (
             Message(role="system", content=UNTARGETED_GUIDANCE),
             Message(role="user", content=f"Question: {question}"),
         )
-    lines = "\n".join(describe(target))
+    lines = "\n".join(describe(target, wording))
     return (
         Message(role="system", content=PROMPTED_GUIDANCE),
         Message(role="user", content=f"{lines}\n\nQuestion: {question}"),

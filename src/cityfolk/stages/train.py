@@ -205,8 +205,8 @@ def prepare_training(study: Study, options: TrainOptions, recipe: Recipe, place:
         recipe=recipe,
         table=table,
         target=target,
-        train=_pair_texts(train, texts, options.vectors),
-        held_out=_pair_texts(held_out, texts, options.vectors),
+        train=_pair_texts(train, texts, recipe, options.vectors),
+        held_out=_pair_texts(held_out, texts, recipe, options.vectors),
         asked=tuple(asked),
         watched=tuple(sorted({one.id for one in asked} | set(held_out["question_id"]))),
         config=config,
@@ -241,7 +241,9 @@ def _finished(study: Study, verb: str, ready: Prepared) -> dict[str, Any] | None
 def _gauge(ready: Prepared) -> Gauge | None:
     if not ready.asked:
         return None
-    return PersonaGauge(ready.asked, ready.recipe.seed) if ready.target else VectorGauge(ready.asked)
+    if ready.target:
+        return PersonaGauge(ready.asked, ready.recipe.seed)
+    return VectorGauge(ready.asked, ready.recipe.wordings)
 
 
 def _table(study: Study, options: TrainOptions) -> str:
@@ -288,8 +290,9 @@ def _texts(study: Study) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _pair_texts(
-    pairs: pl.DataFrame, texts: tuple[dict[str, str], dict[str, str]], vectors: bool
+    pairs: pl.DataFrame, texts: tuple[dict[str, str], dict[str, str]], recipe: Recipe, vectors: bool
 ) -> tuple[PairText, ...]:
+    """Return pairs as texts; a pair's wording of its vector follows from the recipe's seed and the pair's name."""
     from cityfolk.training.tokens import PairText
 
     questions, answers = texts
@@ -300,11 +303,13 @@ def _pair_texts(
                 f"a pair of {row['question_id']} names a question or an answer that is not in the study",
                 hint="make the pairs again: `cityfolk pair DIR`",
             )
-        vector = {trait: row[column] for trait, column in zip(TRAITS, TARGET_COLUMNS, strict=True)}
+        vector = BigFive(**{trait: row[column] for trait, column in zip(TRAITS, TARGET_COLUMNS, strict=True)})
+        name = f"{row['question_id']} {row['target_name']} {row['strategy']}"
+        wording = recipe.wordings[derive(recipe.seed, "training", "wording", name) % len(recipe.wordings)]
         made.append(
             PairText(
-                name=f"{row['question_id']} {row['target_name']} {row['strategy']}",
-                messages=answer_messages(questions[row["question_id"]], BigFive(**vector) if vectors else None),
+                name=name,
+                messages=answer_messages(questions[row["question_id"]], vector if vectors else None, wording),
                 chosen=answers[row["chosen_id"]],
                 rejected=answers[row["rejected_id"]],
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,9 +135,10 @@ class PersonaGauge:
 class VectorGauge:
     """Measures an adapter that takes a vector in the prompt: slope and rank correlation over vectors it never saw."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
+    def __init__(self, asked: Sequence[Asked], wordings: Sequence[str] = ("levels",)) -> None:
         self.asked = asked
-        self.messages = [answer_messages(one.question, _vector(one.target)) for one in asked]
+        worded = zip(asked, cycle(wordings))
+        self.messages = [answer_messages(one.question, _vector(one.target), wording) for one, wording in worded]
         self.names = list(dict.fromkeys(one.target.name for one in asked))
         vectors = {one.target.name: _vector(one.target) for one in asked}
         self.wanted = ndtri(np.array([[value for _, value in vectors[name].items()] for name in self.names]))
@@ -153,8 +155,8 @@ class VectorGauge:
         return self._control(voice.answers(self.messages))
 
     def _control(self, texts: list[str]) -> Control:
-        readers: dict[str, Callable[[list[str]], Floats]] = {"grammar": _by_grammar} if self.grammar else {}
-        readers["rater"] = _by_rater
+        readers: dict[str, Callable[[list[str]], Floats]] = {"grammar": read_by_grammar} if self.grammar else {}
+        readers["rater"] = read_by_rater
         told: dict[str, Any] = {}
         scores = []
         for reader, read in readers.items():
@@ -179,14 +181,14 @@ def as_rated(asked: Sequence[Asked], target: Floats, seed: int) -> Floats:
         topic = about[place % len(about)]
         draw = child(seed, "training", "yardstick", place)
         texts.append(write_answer(topic.phrase, topic.facets, ndtri(target), draw))
-    return _by_rater(texts)
+    return read_by_rater(texts)
 
 
 def _readings(texts: list[str], *, grammar: bool | None = None) -> dict[str, Floats]:
     """Return five percentiles by reader; the grammar reads where most statements are its own."""
-    found = {"rater": _by_rater(texts)}
+    found = {"rater": read_by_rater(texts)}
     if grammar if grammar is not None else _is_grammar(texts):
-        found["grammar"] = _by_grammar(texts)
+        found["grammar"] = read_by_grammar(texts)
     return found
 
 
@@ -195,12 +197,12 @@ def _is_grammar(texts: list[str]) -> bool:
     return found.sentences > 0 and found.parsed >= PARSED * found.sentences
 
 
-def _by_rater(texts: list[str]) -> Floats:
+def read_by_rater(texts: list[str]) -> Floats:
     """Return the percentile of the mean of raw readings, which undoes the rater's caution on average."""
     return np.clip(percentiles(rate_many(texts).mean(axis=0)), 0.001, 0.999)
 
 
-def _by_grammar(texts: list[str]) -> Floats:
+def read_by_grammar(texts: list[str]) -> Floats:
     return np.asarray(np.clip(ndtr(np.array(read_answers(texts).z)), 0.001, 0.999))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cityfolk.errors import UsageError
+from cityfolk.personality.words import WORDINGS
 
 Schedule = Literal["constant", "linear", "cosine"]
 Number = Literal["auto", "float32", "bfloat16"]
@@ -45,6 +46,7 @@ class Recipe:
     patience    looks without a better score after which training stops (0: never)
     held_out    held-out pairs that are looked at, at most
     answers     answers that control is measured by (0: control is not measured)
+    wordings    how a vector stands in the prompt, names of `personality.words.WORDINGS`: every pair gets one of them
     seed        of the adapter's first values, the order of pairs, dropout, and what is drawn to measure
     """
 
@@ -74,6 +76,7 @@ class Recipe:
     patience: int = 0
     held_out: int = 256
     answers: int = 32
+    wordings: tuple[str, ...] = ("levels",)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -101,7 +104,7 @@ class Recipe:
 
     def document(self) -> dict[str, Any]:
         """Return the recipe as plain values."""
-        return {**asdict(self), "targets": list(self.targets)}
+        return {**asdict(self), "targets": list(self.targets), "wordings": list(self.wordings)}
 
     def fixed(self) -> dict[str, Any]:
         """Return what may not change when a training is continued."""
@@ -128,6 +131,7 @@ _BOUNDS: dict[str, tuple[Any, str]] = {
     "warmup": (lambda value: 0 <= value < 1, "a share of the steps, from 0 to below 1"),
     "weight_decay": (lambda value: value >= 0, "0 or more"),
     "clip": (lambda value: value >= 0, "0 or more; 1 is usual"),
+    "wordings": (lambda value: value and set(value) <= set(WORDINGS), f"a list of {', '.join(WORDINGS)}"),
     "batch": (lambda value: value >= 1, "1 or more pairs"),
     "row_tokens": (lambda value: value >= 16, "as many tokens as the longest pair has, or more"),
     "epochs": (lambda value: value > 0, "above 0"),
@@ -183,8 +187,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
             near = get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the keys are: {', '.join(known)}"
             raise UsageError(f"the recipe {name} has an unknown key {key!r}", hint=hint)
-    if isinstance(values.get("targets"), list):
-        values["targets"] = tuple(values["targets"])
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     try:
         return Recipe(**values)
     except UsageError as error:
