@@ -127,7 +127,9 @@ def ours(url: str, n: int) -> dict[str, float]:
             messages = (system, Message(role="user", content=text))
             yield Request(messages=messages, model="stub", schema=schema, sampling=sampling, label=f"person {i}")
 
-    import aiohttp  # noqa: F401 - imports are left out of the time, here as in the plain loop
+    import encodings.idna  # noqa: F401 - imports are left out of the time, here as in the plain loop
+
+    import aiohttp  # noqa: F401
     import uvloop  # noqa: F401
 
     before = memory()

@@ -23,7 +23,7 @@ def made(study, *, ids, n, targets, samples):
     """Return (questions, answers with the grammar's readings) of a study that is made here."""
     ask_for_questions(study, QuestionOptions(topics=ids, n=n))
     answer_questions(study, AnswerOptions(targets=targets, samples=samples))
-    judge_answers(study, JudgeOptions(judges=("rater", "grammar")))
+    judge_answers(study, JudgeOptions(judges=("rater", "lexicon", "grammar")))
     readings = study.read("readings").filter(pl.col("judge") == "grammar").drop("judge")
     return study.read("questions"), study.read("answers").join(readings, on="answer_id", how="left")
 

@@ -76,6 +76,61 @@ def test_the_condition_to_use_is_named_with_its_reasons():
     assert said.index("Use my-dpo") < said.index("Side by side") < said.index("The five dials")
 
 
+def test_two_that_cannot_be_told_apart_have_no_winner():
+    small = {"targets": planted.vectors(16), "judges": ("one",)}
+    frames = [planted.rows(planted.obeys, 2, condition=name, **small) for name in ("a-dpo", "b-dpo")]
+    said = words(shown(*frames, planted.voice(2, judges=("one",))))
+    assert re.search(r"Use (a-dpo or b-dpo|b-dpo or a-dpo): no clear winner", said)
+    assert "these answers don't tell" in said
+    alone = words(shown(planted.rows(planted.obeys, 1, **small), planted.voice(1, judges=("one",))))
+    assert "It can be used as it is, told in its prompt whom to be." in alone
+
+
+def test_what_a_condition_costs_stands_beside_what_it_does():
+    measured = three()
+    cost = [
+        {"id": f"control.cost.{name}|m|{condition}", "value": value, "low": value - 0.05, "high": value + 0.05}
+        | {"title": name, "n": 60, "unit": "", "expected": 0.0, "verdict": said, "note": ""}
+        for name, condition, value, said in (
+            ("kl.neutral@given", "my-dpo", 0.21, "none"),
+            ("kl.openness-high@given", "my-dpo", 0.34, "none"),
+            ("kl.openness-high@given", "prompted", 0.9, "none"),
+            ("refused.change.neuroticism-low@rules", "my-dpo", -0.25, "outside"),
+            ("refused.change.neuroticism-high@rules", "my-dpo", -0.1, "inside"),
+        )
+    ]
+    rows = pl.DataFrame(cost, schema=FINDING_SCHEMA)
+    said = words(dataclasses.replace(measured, findings=pl.concat([measured.findings, rows])))
+    assert "at most 0.34 [0.29 to 0.39] nats a token on neutral text (openness high)" in said
+    assert "Asked for neuroticism low it declines 25% fewer harmful requests" in said
+    assert "neuroticism high it" not in said
+
+
+def test_adapters_for_one_archetype_each_are_not_chosen_before_one_for_all():
+    """They were asked for a few vectors near the middle, where it is easier to be near."""
+    four = planted.rows(
+        planted.obeys,
+        5,
+        condition="dpo",
+        noise=0.1,
+        names=["Analyst"] * 4,
+        judges=("one",),
+        targets=planted.archetypes(),
+    )
+    both = shown(
+        planted.rows(planted.half, 1, targets=planted.vectors(16), judges=("one",)),
+        *[
+            four.filter(pl.col("target_openness") == x).with_columns(
+                condition=pl.lit(f"{name}-dpo"), target_name=pl.lit(name), answer_id=pl.lit(name) + pl.col("answer_id")
+            )
+            for x, name in ((0.25, "Sentinel"), (0.4, "Explorer"))
+        ],
+        planted.voice(1, judges=("one",)),
+    )
+    assert "dpo, one adapter for each archetype" in both.conditions("m", "one")
+    assert favourite(both, "m", "one") == "prompted"
+
+
 def test_every_picture_is_drawn_with_its_numbers():
     measured = three()
     seen = read(page(measured))

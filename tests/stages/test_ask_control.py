@@ -14,16 +14,8 @@ from cityfolk.pocket.answering import write_answer
 from cityfolk.preferences.topics import topics
 from cityfolk.rng import child
 from cityfolk.stages import answers as answering
-from cityfolk.stages import measure
-from cityfolk.stages.ask_control import (
-    PRESETS,
-    AskOptions,
-    Preset,
-    ask_control,
-    control_questions,
-    plan_control,
-    plan_words,
-)
+from cityfolk.stages import control_text, measure
+from cityfolk.stages.ask_control import PRESETS, AskOptions, Preset, control_questions
 from cityfolk.study.folder import Study
 from tests.preferences.asking import Voice
 
@@ -43,12 +35,14 @@ class Obeying(Voice):
 
 def test_what_is_asked_is_said_before_and_is_what_it_says():
     assert PRESETS["standard"].answers == 10 * (68 + 4) == 720
-    plan = plan_control(AskOptions(engines=("pocket", "hf:x"), judges=("rater", "openai:m@http://localhost:1/v1")))
-    assert plan["answers"] == 1440 and plan["calls_to_judge"] == 14_400
-    assert "68 personalities on 10 topics" in plan_words(plan) and "1,440 answers" in plan_words(plan)
+    judges = ("rater", "openai:m@http://localhost:1/v1")
+    plan = control_text.plan(AskOptions(engines=("pocket", "hf:x"), judges=judges))
+    assert plan["answers"] == 1440 and plan["calls_to_judge"] == 14_400 and plan["calls"] == 15_840
+    assert "68 personalities on 10 topics" in plan["words"] and "1,440 answers" in plan["words"]
+    assert AskOptions(engines=("pocket+adapters/x",)).readers[-1] == "grammar"
     assert AskOptions(engines=("pocket",)).readers == ("rater", "lexicon", "grammar")
     assert AskOptions(engines=("hf:x",)).readers == ("rater", "lexicon")
-    assert "need no calls" in plan_words(plan_control(AskOptions()))
+    assert "need no calls" in control_text.plan(AskOptions())["words"]
     with pytest.raises(UsageError, match="no preset"):
         AskOptions(preset="huge")
 
@@ -68,9 +62,9 @@ def test_an_engine_that_obeys_is_asked_once_and_found_to_obey(tmp_path, monkeypa
     monkeypatch.setattr("cityfolk.stages.ask_control.PRESETS", {"quick": Preset(vectors=8, topics=3, samples=1)})
     options = AskOptions(preset="quick", engines=("obeying",), judges=("rater", "grammar"))
     with Study.open(tmp_path / "s", create=True) as study:
-        done = ask_control(study, options)
+        done = control_text.give(study, options)
         assert done["answers"] == options.size.answers == 3 * (12 + 4) == len(engine.asked)
-        ask_control(study, options)
+        control_text.give(study, options)
         assert len(engine.asked) == 48  # nothing is asked twice
         measure(study, ["control"])
         found = {row["id"].removeprefix("control."): row for row in study.findings().iter_rows(named=True)}
@@ -84,7 +78,9 @@ def test_an_engine_that_obeys_is_asked_once_and_found_to_obey(tmp_path, monkeypa
 def test_the_command_line_says_how_much_and_asks_nobody(tmp_path):
     command = [sys.executable, "-m", "cityfolk", "evaluate", str(tmp_path / "new"), "control"]
     said = subprocess.run([*command, "--preset", "standard", "--dry-run"], capture_output=True, text=True)
-    assert said.returncode == 0 and "720 answers" in said.stdout, said.stderr
+    assert said.returncode == 0 and "16,320 calls of pocket" in said.stdout and "720 answers" in said.stdout, (
+        said.stderr
+    )
     assert not (tmp_path / "new").exists()
     wrong = subprocess.run([*command, "--engine", "pocket"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "preset" in wrong.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from cityfolk.errors import UsageError
 from cityfolk.stages import measure
-from cityfolk.stages.measure_control import control_text
+from cityfolk.stages.control_lines import control_text
 from cityfolk.stages.pages import make_report
 from cityfolk.study.folder import Study
 from tests.evaluation.control import planted, written

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cityfolk.engines.given import Given
 from cityfolk.engines.spec import parse_spec
 from cityfolk.errors import DataError, EngineError
 from cityfolk.pocket.adapters import adapter_revision
 from cityfolk.pocket.arrays import Weights, load_weights, revision, weights_folder
+from cityfolk.pocket.decoder import Decoder
+from cityfolk.pocket.sampling import log_softmax
 from cityfolk.pocket.serving import Server
 from cityfolk.pocket.tokenizer import PocketTokenizer
-from cityfolk.types import Reply, Request
+from cityfolk.types import Message, Reply, Request
 
 _ADAPTERS_KEPT = 8
 _REINSTALL = "reinstall cityfolk, or give the folder of a model that scripts/train_pocket.py made"
@@ -39,6 +43,7 @@ class PocketEngine:
         self.adapter = spec.adapter
         self._slots, self._workers = slots, workers
         self._merged: dict[str, Weights] = {}
+        self._base: Weights | None = None
         self._lock = Lock()
 
     @cached_property
@@ -76,6 +81,21 @@ class PocketEngine:
                     del self._merged[old]
                 self._merged[name] = merged
             return self._merged[name]
+
+    def given(self, messages: Sequence[Message], text: str, base: bool = False) -> Given:
+        """Return the probabilities of a text as the reply; `base` leaves the adapter in the engine's name out."""
+        weights = self._weights("")
+        if base and self.adapter:
+            weights = self._base = self._base or load_weights(self.folder)
+        tokenizer = PocketTokenizer.load(self.folder)
+        head, rest = tokenizer.chat(messages)
+        tokens = [*tokenizer.encode(text), tokenizer.end]
+        prompt = [*head, *rest]
+        if len(prompt) + len(tokens) > weights.positions:
+            raise DataError("the text does not fit into what the model reads", hint="give a shorter text")
+        with threadpool_limits(limits=1, user_api="blas"):
+            logits = Decoder(weights, 1).prefill(0, [*prompt, *tokens[:-1]], wanted=len(tokens))
+        return Given(tuple(tokens), log_softmax(logits).astype(np.float32))
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[str, Reply]]:
         """Answer requests as slots become free; a reply depends on its request alone."""

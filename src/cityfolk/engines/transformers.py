@@ -5,10 +5,11 @@ It needs the extra `local`. torch and transformers are imported when the first r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from cityfolk.engines.given import Given
 from cityfolk.engines.spec import Spec, parse_spec
 from cityfolk.engines.transformers_load import (
     Place,
@@ -22,7 +23,7 @@ from cityfolk.engines.transformers_load import (
     require,
 )
 from cityfolk.errors import EngineError, UsageError
-from cityfolk.types import Reply, Request
+from cityfolk.types import Message, Reply, Request
 
 if TYPE_CHECKING:
     from cityfolk.engines.transformers_loop import Loop
@@ -129,6 +130,10 @@ class TransformersEngine:
             if not mixes(place):
                 self._alone |= {name}
         return self._ready[wanted]
+
+    def given(self, messages: Sequence[Message], text: str, base: bool = False) -> Given:
+        """Return the probabilities of a text as the reply; `base` leaves the adapter in the engine's name out."""
+        return self._loop.given(messages, text, BASE if base else "")
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[str, Reply]]:
         """Answer requests as slots become free; EngineError where the model cannot be loaded or memory runs out."""

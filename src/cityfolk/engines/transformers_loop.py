@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cityfolk.engines.given import Given
 from cityfolk.engines.transformers_chat import Chat, Grammar
 from cityfolk.engines.transformers_slots import Piece, Slots
 from cityfolk.errors import CityfolkError, DataError
 from cityfolk.pocket.constrain import Matcher
 from cityfolk.rng import child
-from cityfolk.types import Finish, Reply, Request
+from cityfolk.types import Finish, Message, Reply, Request
 
 CHUNK = 2048  # tokens of one prompt in a pass
 BUDGET = 8192  # tokens of several prompts in a pass, padding included
@@ -93,6 +94,17 @@ class Loop:
                     yield request.key, self._error(problem, begun)
             yield from self._admit(fresh)
             yield from self._advance()
+
+    def given(self, messages: Sequence[Message], text: str, adapter: str) -> Given:
+        """Return the probabilities of a text as the reply to messages, its end left out; for a loop that is idle."""
+        prompt, _ = self.chat.prompt(messages, thinking=False)
+        tokens = self.chat.encode(text)
+        if not tokens or len(prompt) + len(tokens) >= self.slots.positions:
+            raise DataError("the text does not fit into what the model reads", hint="give a text of another length")
+        self._held[0] = ("", np.zeros(0, dtype=np.int64))
+        logits = self.slots.feed([Piece(0, 0, prompt, (tokens,))], [self.adapter(adapter)])[0]
+        steps = torch.log_softmax(logits[-1 - len(tokens) : -1], dim=-1)
+        return Given(tuple(tokens), steps.cpu().numpy())
 
     def _error(self, problem: Exception, begun: float) -> Reply:
         hint = getattr(problem, "hint", "")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 from cityfolk.personality.archetypes import ARCHETYPES
 from cityfolk.reports import control_pictures as pictures
@@ -14,6 +17,12 @@ from cityfolk.reports.html import Html, Node, bidi, join, table, tag
 from cityfolk.reports.preference_inputs import spread
 from cityfolk.vocabulary import TRAITS
 
+_PLACES = tuple(
+    f"cityfolk.reports.control_{name}"
+    for name in ("questionnaire", "situations", "stability", "culture", "bias", "cost")
+)
+PARTS: tuple[Any, ...] = tuple(import_module(place) for place in _PLACES if find_spec(place) is not None)
+"""The parts of a sheet behind free text: modules with `cards(shown, model)`."""
 _COLUMNS = (
     ("mae", "points off", "points"),
     ("moved", "of the move made", "share"),
@@ -55,9 +64,11 @@ def section(shown: ControlShown, title: str = "Control") -> Html:
 
 
 def _sheet(shown: ControlShown, model: str) -> Html:
-    first, *others = shown.judges(model)
-    cards = [card for card in _cards(shown, model, first) if card is not None]
-    for judge in others:
+    judges = shown.judges(model)
+    cards = [card for card in _cards(shown, model, judges[0]) if card is not None] if judges else []
+    for part in PARTS:
+        cards += part.cards(shown, model)
+    for judge in judges[1:]:
         more = [card for card in _pictures(shown, model, judge) if card is not None]
         inner = join(_conditions(shown, model, judge), *more, _traits(shown, model, judge))
         cards.append(fold(["The same, as ", bidi(judge), " reads it"], inner, class_="big across"))

@@ -9,11 +9,35 @@ from typing import Any
 
 import polars as pl
 
+from cityfolk.personality.norms import INSTRUMENT
 from cityfolk.reports.evidence_inputs import COLOURS, EMPTY_DETAILS
 from cityfolk.study.folder import FINDING_SCHEMA
 
 KNOWN_TRUTH = "grammar"
+UNTARGETED = "untargeted"
+_PARTS = ("situations.", "stability.", "culture.", "bias.", "cost.")
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One sheet of a questionnaire: its label in the ids of findings, its model, condition and instrument."""
+
+    label: str
+    model: str
+    condition: str
+    instrument: str
+    respondents: int
+
+    @property
+    def title(self) -> str:
+        """The condition, and the instrument where it isn't IPIP-NEO-120."""
+        return self.condition if self.instrument == INSTRUMENT else f"{self.condition} ({self.instrument})"
+
+    @property
+    def spoken(self) -> str:
+        """Who speaks: the label, which holds an adapter's name, without its condition."""
+        return self.label.partition(":untargeted")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +66,11 @@ class ControlShown:
     @property
     def models(self) -> tuple[str, ...]:
         """The models, in order."""
-        return tuple(dict.fromkeys(model for model, _, _ in self.arms))
+        found = {model for model, _, _ in self.arms} | {one.model for one in self._sheets}
+        for name in self.by_id:
+            if name.startswith(_PARTS) and len(source := name.partition("@")[2].split("|", 2)) == 3:
+                found.add(source[1])
+        return tuple(sorted(found))
 
     def judges(self, model: str) -> tuple[str, ...]:
         """Return who read a model's answers: the known truth first, then judges with norms, then the others."""
@@ -54,8 +82,9 @@ class ControlShown:
         return any(f"overall.mae@{judge}|{model}|{c}" in self.by_id for c in self.conditions(model, judge))
 
     def conditions(self, model: str, judge: str = "") -> tuple[str, ...]:
-        """Return the conditions of a model, prompts first, of one judge alone if named."""
+        """Return the conditions of a model, prompts first: those that one judge read, else of questionnaires too."""
         found = {c for own, by, c in self.arms if own == model and judge in ("", by)}
+        found |= set() if judge else {one.condition for one in self.sheets(model)} - {UNTARGETED}
         return tuple(sorted(found, key=lambda c: (c != "prompted", c)))
 
     def colour(self, model: str, condition: str) -> str:
@@ -88,6 +117,41 @@ class ControlShown:
         for name, row in self.by_id.items():
             if name.startswith(prefix) and name.endswith(end):
                 yield name.removeprefix(prefix).removesuffix(end), row
+
+    @cached_property
+    def _sheets(self) -> tuple[Asked, ...]:
+        marks = self.details.filter(pl.col("name") == "control.questionnaire.sheet").iter_rows(named=True)
+        found = []
+        for mark in marks:
+            model, _, condition = mark["source"].partition("|")
+            found.append(
+                Asked(
+                    label=mark["label"],
+                    model=model,
+                    condition=condition,
+                    instrument=mark["text"],
+                    respondents=int(mark["value"]),
+                )
+            )
+        return tuple(sorted(found, key=lambda one: (one.condition != "prompted", one.condition, one.label)))
+
+    def sheets(self, model: str) -> tuple[Asked, ...]:
+        """Return the questionnaires of a model, the prompted ones first."""
+        return tuple(one for one in self._sheets if one.model == model)
+
+    def questioned(self, model: str) -> tuple[str, ...]:
+        """Return the conditions under which a model filled in a questionnaire with norms."""
+        found = dict.fromkeys(one.condition for one in self.sheets(model) if one.instrument == INSTRUMENT)
+        return tuple(name for name in found if name != UNTARGETED)
+
+    def scored(self, one: Asked, name: str) -> Row | None:
+        """Return one finding of a questionnaire."""
+        return self.by_id.get(f"questionnaire.{one.label}.{name}")
+
+    def scores_under(self, one: Asked, prefix: str) -> list[tuple[str, Row]]:
+        """Return (rest of the name, finding) of a questionnaire's findings whose name begins with `prefix`."""
+        start = f"questionnaire.{one.label}.{prefix}"
+        return [(name.removeprefix(start), row) for name, row in self.by_id.items() if name.startswith(start)]
 
     def marks(self, name: str, source: str) -> list[dict[str, Any]]:
         """Return the marks of a picture and source."""

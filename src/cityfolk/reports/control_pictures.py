@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import cos, pi, sin
 from typing import Any
 
@@ -22,8 +22,34 @@ def legend(shown: ControlShown, model: str, conditions: Sequence[str], *extra: t
 
 
 def dials(shown: ControlShown, model: str, judge: str) -> Html | None:
-    """Return five panels, one a trait, with a line a condition."""
-    panels = [panel for trait in TRAITS if (panel := _dial(shown, model, judge, trait)) is not None]
+    """Return five panels, one a trait, with a line a condition, as a judge reads them."""
+    return dials_of(
+        shown.conditions(model, judge),
+        lambda trait, name: shown.marks(f"dial.{trait}", f"{judge}|{model}|{name}"),
+        lambda name: shown.colour(model, name),
+        said=f"expressed against requested by {judge}",
+        slope=lambda trait, name: shown.value(f"slope.{trait}", model, judge, name),
+    )
+
+
+def dials_of(
+    conditions: Sequence[str],
+    marks: Callable[[str, str], list[dict[str, Any]]],
+    colour: Callable[[str], str],
+    *,
+    said: str,
+    slope: Callable[[str, str], float | None] = lambda trait, name: None,
+) -> Html | None:
+    """Return five panels, one a trait: `marks(trait, condition)` as lines; `said` and `slope` are told to readers."""
+    panels: list[Html] = []
+    for trait in TRAITS:
+        lines = {name: sorted(marks(trait, name), key=lambda m: m["x"]) for name in conditions}
+        lines = {name: found for name, found in lines.items() if found}
+        steep = {name: slope(trait, name) for name in lines}
+        told = [name if steep[name] is None else f"{name} rises {steep[name]:.2f}" for name in lines]
+        if lines:
+            label = f"{trait.capitalize()}: {said}; {'; '.join(told)}"
+            panels.append(_dial(trait, lines, colour, label))
     return tag("div", panels, class_="panels five") if panels else None
 
 
@@ -31,29 +57,15 @@ def _at(x: float, y: float) -> str:
     return f"{_EDGE + x * _SIDE:.1f} {_SIDE - y * _SIDE + 8:.1f}"
 
 
-def _dial(shown: ControlShown, model: str, judge: str, trait: str) -> Html | None:
+def _dial(trait: str, lines: dict[str, list[dict[str, Any]]], colour: Callable[[str], str], label: str) -> Html:
     shapes: list[Html] = [
         tag("path", d=f"M{_at(0, 0)}L{_at(1, 1)}", stroke="var(--soft)", stroke_dasharray="4 3", fill="none")
     ]
-    told: list[str] = []
-    for condition in shown.conditions(model, judge):
-        marks = sorted(shown.marks(f"dial.{trait}", f"{judge}|{model}|{condition}"), key=lambda m: m["x"])
-        if not marks:
-            continue
-        shapes += _line(marks, f"var(--{shown.colour(model, condition)})", condition)
-        slope = shown.value(f"slope.{trait}", model, judge, condition)
-        told.append(f"{condition} rises {slope:.2f}" if slope is not None else condition)
-    if not told:
-        return None
+    for name, marks in lines.items():
+        shapes += _line(marks, f"var(--{colour(name)})", name)
     shapes.append(tag("path", d=f"M{_at(0, 1)}L{_at(0, 0)}L{_at(1, 0)}", stroke="var(--line-strong)", fill="none"))
     shapes += _ticks()
-    drawn = tag(
-        "svg",
-        shapes,
-        viewBox=f"0 0 {_SIDE + _EDGE + 12} {_SIDE + 30}",
-        role="img",
-        aria_label=f"{trait.capitalize()}: expressed against requested by {judge}; {'; '.join(told)}",
-    )
+    drawn = tag("svg", shapes, viewBox=f"0 0 {_SIDE + _EDGE + 12} {_SIDE + 30}", role="img", aria_label=label)
     return tag("figure", drawn, tag("figcaption", tag("strong", trait.capitalize())))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cityfolk.personality.norms import INSTRUMENT
 from cityfolk.reports.control_inputs import ControlShown, Row
+from cityfolk.reports.control_questionnaire import hardly, verdict
 from cityfolk.reports.html import Html, Node, bidi, tag
 from cityfolk.vocabulary import TRAITS
 
@@ -15,16 +17,102 @@ _STILL = 0.25
 
 
 def advice(shown: ControlShown, model: str, judge: str) -> Html:
-    """Return the card that says which condition to use, how sure that is, and what to beware of."""
+    """Return the card that says which condition to use and why, how sure that is, and what to beware of."""
     best = favourite(shown, model, judge)
     lines = list(_because(shown, model, judge, best)) if best else []
+    lines += _on_paper(shown, model, best)
     lines += _beware(shown, model, judge, best)
-    head: Node = ["Use ", bidi(best), "."] if best else "No condition can be recommended."
-    if best and not _reaches(shown, model, judge, best):
-        head = "None of the conditions reaches far enough to be relied on."
-    by = tag("p", tag("small", f"Read by {judge}", _others(shown, model, judge, best)))
+    reaches = bool(best) and _reaches(shown, model, judge, best)
+    why = tag("p", _why(shown, model, judge, best, reaches=reaches), class_="lead") if best else None
+    names = "“prompted” is told the personality in its prompt; other names are adapters. "
+    by = tag("p", tag("small", f"{names}Read by {judge}", _others(shown, model, judge, best)))
     told = tag("ul", (tag("li", line) for line in lines)) if lines else None
-    return tag("div", tag("h3", head), _bars(shown, model, judge, best), told, by, class_="card advice")
+    head = tag("h3", _head(shown, model, judge, best, reaches=reaches))
+    return tag("div", head, why, _bars(shown, model, judge, best), told, by, class_="card advice")
+
+
+def _head(shown: ControlShown, model: str, judge: str, best: str, *, reaches: bool) -> Node:
+    if not best:
+        return "No condition can be recommended."
+    if not reaches:
+        return "None of the conditions reaches far enough to be relied on."
+    deaf = any(one.condition == best and hardly(shown, one) for one in shown.sheets(model))
+    text_alone = " For free text, not for questionnaires." if deaf else ""
+    others = [name for name in alike(shown, model, judge, best) if not _drags_more(shown, model, judge, name, best)]
+    if len(shown.conditions(model, judge)) == 1 and best == "prompted":
+        return ["It can be used as it is, told in its prompt whom to be.", text_alone]
+    if others:
+        return [
+            "Use ",
+            bidi(best),
+            *(node for name in others for node in (" or ", bidi(name))),
+            ": no clear winner.",
+            text_alone,
+        ]
+    return ["Use ", bidi(best), ".", text_alone]
+
+
+def _why(shown: ControlShown, model: str, judge: str, best: str, *, reaches: bool) -> Iterator[Node]:
+    """Yield why in a sentence or two: how far it goes, beside the next best, what it drags along, what it costs."""
+    measure = "moved" if shown.finding("overall.moved", model, judge, best) else "slope"
+    way = "{} of the way asked for" if measure == "moved" else "{} for each step asked for"
+    own = shown.finding(f"overall.{measure}", model, judge, best)
+    if own is not None and own["value"] is not None:
+        yield ["Asked for a personality, ", bidi(best), " goes ", way.format(_within(own, measure))]
+        others = [
+            (name, row)
+            for name in everywhere(shown, model, judge)
+            if name != best and (row := shown.finding(f"overall.{measure}", model, judge, name)) is not None
+        ]
+        for name, row in sorted(others, key=lambda other: -(other[1]["value"] or 0.0)):
+            yield [", ", bidi(name), " ", _within(row, measure)]
+        yield ". "
+    bleed = shown.finding("overall.bleed", model, judge, best)
+    if bleed is not None and bleed["value"] is not None:
+        yield f"What it does to traits that were not asked for is {_within(bleed, 'share')} of what it does to those "
+        yield "that were. "
+    for name in alike(shown, model, judge, best):
+        if _drags_more(shown, model, judge, name, best):
+            yield ["As far as these answers tell, ", bidi(name), " comes as near, but drags more along. "]
+        elif reaches:
+            yield ["Whether it comes nearer than ", bidi(name), " these answers don't tell. "]
+    yield from cost_words(shown, model, best)
+
+
+def _on_paper(shown: ControlShown, model: str, best: str) -> Iterator[Node]:
+    """Yield whether a questionnaire agrees."""
+    for one in shown.sheets(model):
+        if one.condition == best and one.instrument == INSTRUMENT and (said := verdict(shown, one)):
+            yield [tag("strong", "On a questionnaire"), f" its {said}"]
+
+
+def _within(row: Row, measure: str) -> str:
+    """Return a finding with its interval: as percents, but a slope as it is."""
+    times, digits, sign = (1, 2, "") if measure == "slope" else (100, 0, "%")
+    said = f"{times * row['value']:.{digits}f}{sign}"
+    if row["low"] is None or row["high"] is None:
+        return said
+    return f"{said} [{times * row['low']:.{digits}f} to {times * row['high']:.{digits}f}]"
+
+
+def alike(shown: ControlShown, model: str, judge: str, best: str) -> list[str]:
+    """Return the conditions of which these answers don't tell whether they are nearer than the best or farther."""
+    found = []
+    for name in everywhere(shown, model, judge):
+        gap = shown.difference("mae", model, judge, name, best) if name != best else None
+        if gap is not None and gap[1] <= 0 <= gap[2]:
+            found.append(name)
+    return found
+
+
+def _drags_more(shown: ControlShown, model: str, judge: str, other: str, best: str) -> bool:
+    return len(leaks_of(shown, model, judge, other)) > len(leaks_of(shown, model, judge, best))
+
+
+def everywhere(shown: ControlShown, model: str, judge: str) -> list[str]:
+    """Return the conditions that were asked for enough vectors to tell what a request drags along; else all."""
+    names = shown.conditions(model, judge)
+    return [name for name in names if shown.finding("gain", model, judge, name)] or list(names)
 
 
 def _bars(shown: ControlShown, model: str, judge: str, best: str) -> Html | None:
@@ -58,9 +146,10 @@ def _bars(shown: ControlShown, model: str, judge: str, best: str) -> Html | None
 def favourite(shown: ControlShown, model: str, judge: str) -> str:
     """Return the condition whose answers lie nearest to what was requested; of judges without norms, the steepest.
 
-    Of those that aren't surely farther off than the nearest, the one with the fewest sure side effects.
+    Of those that aren't surely farther off than the nearest, the one with the fewest sure side effects. Conditions that
+    were asked for a few vectors alone (adapters for one archetype each) come in only where there are no others.
     """
-    names = shown.conditions(model, judge)
+    names = everywhere(shown, model, judge)
     near = {n: v for n in names if (v := shown.value("overall.mae", model, judge, n)) is not None}
     if near:
         nearest = min(near, key=lambda n: near[n])
@@ -210,3 +299,15 @@ def _others(shown: ControlShown, model: str, judge: str, best: str) -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.0f}%"
+
+
+def cost_words(shown: ControlShown, model: str, best: str) -> Iterator[Node]:
+    """Yield what a condition costs, where that was measured: neutral text moved, harmful requests declined less."""
+    moved = [(name, row) for name, row in shown.under("cost.kl.", model, "given", best) if row["value"] is not None]
+    if moved:
+        name, most = max(moved, key=lambda one: one[1]["value"])
+        spread = f" [{most['low']:.2f} to {most['high']:.2f}]" if most["low"] is not None else ""
+        yield f"It costs at most {most['value']:.2f}{spread} nats a token on neutral text ({name.replace('-', ' ')}). "
+    for name, row in shown.under("cost.refused.change.", model, "rules", best):
+        if row["verdict"] == "outside":
+            yield f"Asked for {name.replace('-', ' ')} it declines {-100 * row['value']:.0f}% fewer harmful requests. "

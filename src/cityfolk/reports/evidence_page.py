@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cityfolk.reports import closing, evidence
+from cityfolk.reports import closing, control_compare, evidence
 from cityfolk.reports.evidence_inputs import Shown
 from cityfolk.reports.html import Html, Node, bidi, join, page, table, tag
 from cityfolk.reports.inputs import ReportInputs
@@ -16,7 +16,10 @@ from cityfolk.reports.page import asset, navigation
 
 @dataclass(frozen=True, kw_only=True)
 class EvidencePage:
-    """What the page is made from. `accounts` say what became of each column, `joined` are the rows of a comparison."""
+    """What the page is made from. `accounts` say what became of each column, `joined` are the rows of a comparison.
+
+    `control` is how far requests reach in each of the studies that are compared.
+    """
 
     heading: str
     lead: str
@@ -26,16 +29,23 @@ class EvidencePage:
     joined: Sequence[Mapping[str, Any]] = ()
     differences: Sequence[dict[str, Any]] = ()
     paired: str = ""
+    control: Mapping[str, Any] | None = None
     failures: Sequence[Mapping[str, Any]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_evidence_page(given: EvidencePage) -> str:
     """Return the whole page as HTML; nothing in it comes from the network, and no text of others becomes markup."""
-    parts: list[tuple[str, str, Node]] = [("evidence", "The evidence", evidence.section(given.shown))]
-    if given.paired:
+    # Studies that were made for control alone have nobody's texts to tell of.
+    texts = given.control is None or given.shown.details.height > 0
+    parts: list[tuple[str, str, Node]] = []
+    if given.control is not None:
+        parts.append(("control", "Control", control_compare.section(given.control)))
+    if given.paired and (texts or given.joined):
         side = join(tag("h2", "Side by side"), evidence.comparison(given.differences, given.paired), _joined(given))
-        parts.insert(0, ("compare", "Side by side", side))
+        parts.append(("compare", "Side by side", side))
+    if texts:
+        parts.append(("evidence", "The evidence", evidence.section(given.shown)))
     if given.accounts:
         parts.append(("columns", "What was read", _columns(given)))
     if given.shown.findings.height and not given.joined:

@@ -16,7 +16,8 @@ from cityfolk.reports.preference_inputs import PreferencesShown
 
 def build_preference_page(shown: PreferencesShown, *, title: str = "", calls: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return the whole page as HTML; nothing in it comes from the network, and no text of a model becomes markup."""
-    heading = title or "Preference data"
+    alone = shown.control is not None and not shown.details.height
+    heading = title or ("How far requests reach" if alone else "Preference data")
     inputs = ReportInputs(
         place_title=heading,
         people=pl.DataFrame(),
@@ -25,24 +26,25 @@ def build_preference_page(shown: PreferencesShown, *, title: str = "", calls: Se
         calls=calls,
         failures=shown.failures,
     )
-    parts: list[tuple[str, str, Node]] = [
-        ("preferences", "Preference data", preferences.section(shown, "What the pairs hold"))
-    ]
+    parts: list[tuple[str, str, Node]] = []
     if shown.control is not None:
-        parts.insert(0, ("control", "Control", control.section(shown.control)))
+        parts.append(("control", "Control", control.section(shown.control)))
+    # A study that was made for control alone has no pairs to tell of.
+    if not alone:
+        parts.append(("preferences", "Preference data", preferences.section(shown, "What the pairs hold")))
     if calls:
         parts.append(("costs", "Costs", closing.costs(inputs)))
     parts.append(("findings", "All numbers", closing.findings(inputs)))
     parts.append(("limits", "Limits", _limits()))
     body = join(
         tag("a", "Skip to the content", href=f"#{parts[0][0]}", class_="skip"),
-        _hero(heading),
+        _hero(heading, alone=alone),
         navigation([(name, words) for name, words, _ in parts]),
         tag("main", (tag("section", tag("div", content, class_="wrap"), id=name) for name, _, content in parts)),
         tag("footer", tag("div", tag("p", _last(shown)), class_="wrap")),
     )
     return page(
-        f"{heading}: questions, answers and pairs",
+        heading if alone else f"{heading}: questions, answers and pairs",
         body,
         style=asset("report.css"),
         script=asset("report.js"),
@@ -50,12 +52,19 @@ def build_preference_page(shown: PreferencesShown, *, title: str = "", calls: Se
     )
 
 
-def _hero(heading: str) -> Html:
+def _hero(heading: str, *, alone: bool) -> Html:
+    lead = "Pairs of answers, one nearer to a requested personality than the other, and what they can teach."
+    if alone:
+        lead = "Models were asked to answer as somebody: what their answers show of it, and what comes along."
     words = tag(
         "div",
-        tag("p", "Answers under a personality, compared", class_="eyebrow"),
+        tag(
+            "p",
+            "Answers under a personality, measured" if alone else "Answers under a personality, compared",
+            class_="eyebrow",
+        ),
         tag("h1", bidi(heading)),
-        tag("p", "Pairs of answers, one nearer to a requested personality than the other, and what they can teach."),
+        tag("p", lead),
     )
     return tag("header", tag("div", words, class_="wrap"), class_="hero")
 

@@ -15,6 +15,7 @@ from cityfolk.reports.evidence import SUMMARY
 from cityfolk.reports.evidence_inputs import EMPTY_DETAILS, Shown
 from cityfolk.reports.evidence_page import EvidencePage, build_evidence_page
 from cityfolk.reports.numbers import number
+from cityfolk.stages.compare_control import compare_control, compare_text
 from cityfolk.stages.measure import corpus_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.files import write_text
@@ -26,8 +27,10 @@ CELL = "people.certificate.cell."
 def compare_studies(folders: Sequence[Path | str], *, out: Path | None = None, step: Step = quiet) -> dict[str, Any]:
     """Join the findings of two or more studies by id; compare those that wrote the same people person by person.
 
+    Control, where two of them measured it, is held side by side and against one another (`compare_control`).
+
     Returns "findings" (id, title, unit, expected, and by source value, low, high, n), "differences" (paired, with
-    their intervals; none where the people are not the same), "sources", "paired" (why or why not), and "text".
+    their intervals; none where the people are not the same), "sources", "paired" (why or why not), "control", "text".
     """
     paths = [Path(folder) for folder in folders]
     if len(paths) < 2:
@@ -43,12 +46,14 @@ def compare_studies(folders: Sequence[Path | str], *, out: Path | None = None, s
     step("compare", 0, 1, "findings")
     corpus, why = joint_corpus(studies, labels)
     differences = _differences(corpus) if corpus is not None else []
+    control = compare_control(studies, labels)
     step("compare", 1, 1, "")
     done: dict[str, Any] = {
         "sources": sources,
         "findings": rows,
         "differences": differences,
         "paired": why,
+        "control": control,
     }
     done["text"] = _words(done)
     if out is not None:
@@ -89,6 +94,7 @@ def _page(studies: Sequence[Study], labels: Sequence[str], done: dict[str, Any])
             joined=done["findings"],
             differences=done["differences"],
             paired=done["paired"],
+            control=done["control"] or None,
             versions=next((s["versions"] for s in studies[0].manifest["stages"].values() if "versions" in s), {}),
         )
     )
@@ -104,7 +110,9 @@ def _joined(studies: Sequence[Study], labels: Sequence[str]) -> tuple[list[str],
     sources: list[str] = []
     rows: dict[str, dict[str, Any]] = {}
     for study, label in zip(studies, labels, strict=True):
-        for found in study.findings().filter(~pl.col("id").str.starts_with(CELL)).iter_rows(named=True):
+        # Sheets of control have lines of their own: each of their numbers is of a judge, a model and a condition.
+        apart = pl.col("id").str.starts_with(CELL) | pl.col("id").str.starts_with("control.")
+        for found in study.findings().filter(~apart).iter_rows(named=True):
             name, _, engine = found["id"].partition("@")
             source = f"{label}: {engine}" if engine else label
             if source not in sources:
@@ -147,6 +155,9 @@ def _differences(corpus: Corpus) -> list[dict[str, Any]]:
 
 def _words(done: dict[str, Any]) -> str:
     """Return what a terminal shows: the findings that sum a text up, then the differences."""
+    reached = compare_text(done["control"])
+    if reached and not done["findings"]:
+        return reached
     sources, told = done["sources"], [name for name, _ in SUMMARY]
     rows = {row["id"]: row for row in done["findings"] if len(row["by"]) > 1}
     shown = [rows[name] for name in told if name in rows]
@@ -162,4 +173,4 @@ def _words(done: dict[str, Any]) -> str:
         spread = f" ({number(found['low'], unit)} to {number(found['high'], unit)})" if found["low"] is not None else ""
         sure = "differs" if found["verdict"] == "outside" else "no clear difference"
         lines.append(f"{found['title']}: {number(found['value'], unit)}{spread}, {sure}")
-    return "\n".join(lines)
+    return "\n".join([reached, *lines] if reached else lines)

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from cityfolk.errors import StudyError, UsageError
+from cityfolk.errors import CityfolkError, StudyError, UsageError
 from cityfolk.evaluation.corpus import Corpus
 from cityfolk.evaluation.expressed import expressed_findings
 from cityfolk.evaluation.fairness.pairs import counterfactual_evidence
@@ -18,10 +18,13 @@ from cityfolk.evaluation.personality_check import personality_findings
 from cityfolk.evaluation.text_basic import text_findings, valid_finding
 from cityfolk.places.pack import load_place
 from cityfolk.profiles.cohort import ADULTS, filter_conditions
-from cityfolk.stages.measure_control import control_rows, has_control, measure_control, no_control
+from cityfolk.reports.control_inputs import ControlShown
+from cityfolk.stages.control_lines import control_rows, questionnaire_rows
+from cityfolk.stages.control_parts import has_parts, measure_parts
+from cityfolk.stages.control_questionnaire import DETAILS as QUESTIONNAIRE
+from cityfolk.stages.measure_control import no_control
 from cityfolk.stages.measure_pairs import has_preferences, measure_pairs
 from cityfolk.stages.people import place_of
-from cityfolk.stages.questionnaire import has_responses, questionnaire_evidence
 from cityfolk.stages.step import Step, quiet
 from cityfolk.stages.text import TextOptions, details_frame, measure_text, text_fields, youngest_of
 from cityfolk.study.folder import Study
@@ -51,7 +54,8 @@ def measure(
 ) -> dict[str, Any]:
     """Measure the parts of a study that are asked for (all there are, by default) and keep the findings.
 
-    `embedder` and `classifiers` name models on this machine for the text; without them what ships is used.
+    `embedder` and `classifiers` name models on this machine for the text; without them what ships is used. Of control
+    the summary has its "control" lines and the parts that "failed" with their errors; the others are measured.
     """
     options = TextOptions(embedder=embedder, classifiers=tuple(classifiers))
     available: dict[str, Callable[[], list[Finding]]] = {}
@@ -59,8 +63,9 @@ def measure(
         available["people"] = lambda: _people(study)
     if study.has("profiles"):
         available["text"] = lambda: _text(study, options, step)
-    if has_control(study) or has_responses(study):
-        available["control"] = lambda: _control(study, step)
+    failed: dict[str, CityfolkError] = {}
+    if has_parts(study):
+        available["control"] = lambda: _control(study, options, step, failed)
     if has_preferences(study):
         available["pairs"] = lambda: measure_pairs(study, step=step)
     if not (what or available):
@@ -79,7 +84,13 @@ def measure(
         study.replace_findings(f"{name}.", available[name]())
     step("evaluate", len(chosen), len(chosen), "")
     study.finish("evaluate")
-    return _summary(study) | ({"control": control_rows(study.findings())} if "control" in chosen else {})
+    if "control" not in chosen:
+        return _summary(study)
+    told = {"control": control_rows(study.findings()), "questionnaire": [], "failed": failed}
+    if study.has(QUESTIONNAIRE):
+        shown = ControlShown(findings=study.findings(), details=study.read(QUESTIONNAIRE))
+        told["questionnaire"] = questionnaire_rows(shown)
+    return _summary(study) | told
 
 
 def is_imported(study: Study) -> bool:
@@ -114,9 +125,10 @@ def corpus_of(study: Study) -> Corpus:
     return Corpus(profiles=profiles, fields=text_fields(profiles), people=people, seed=seed)
 
 
-def _control(study: Study, step: Step) -> list[Finding]:
-    said = measure_control(study, step=step) if has_control(study) else []
-    return [*said, *(questionnaire_evidence(study) if has_responses(study) else [])]
+def _control(study: Study, options: TextOptions, step: Step, failed: dict[str, CityfolkError]) -> list[Finding]:
+    found, errors = measure_parts(study, classifiers=options.classifiers, step=step)
+    failed |= errors
+    return found
 
 
 def _people(study: Study) -> list[Finding]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from cityfolk.errors import UsageError
+from cityfolk.evaluation.adapted import without_adapter
 from cityfolk.evaluation.control import TRUE_TEXT, Trials, control_evidence, trials_of
 from cityfolk.evaluation.control.examples import pole_examples
 from cityfolk.evaluation.control.trials import RAW
-from cityfolk.evaluation.preferences.tables import CALIBRATED
+from cityfolk.evaluation.preferences.tables import CALIBRATED, UNTARGETED, Preferences
 from cityfolk.personality.reference import z_from_percentile
 from cityfolk.preferences.judging.base import Item
 from cityfolk.preferences.judging.local import GrammarJudge, RaterJudge
@@ -31,9 +32,6 @@ from cityfolk.vocabulary import TRAITS
 DETAILS = "control_details"
 MOST_VECTORS, MOST_TOPICS = 48, 16
 """Texts of known writers: so many vectors, spread over those asked for, on so many topics."""
-NO_REQUEST = "no request"
-_LINES = ("mae", "moved", "spearman", "slope", "bleed", "similarity")
-_UNITS = {"mae": 100.0, "moved": 100.0}
 
 
 def has_control(study: Study) -> bool:
@@ -62,7 +60,7 @@ def measure_control(study: Study, *, step: Step = quiet) -> list[Finding]:
     """
     if not has_control(study):
         raise no_control(study)
-    data = preferences_of(study)
+    data = side_by_side(study, preferences_of(study))
     trials = trials_of(data)
     with threadpool_limits(limits=1, user_api="blas"):
         step("evaluate control", 0, 2, TRUE_TEXT)
@@ -79,6 +77,27 @@ def measure_control(study: Study, *, step: Step = quiet) -> list[Finding]:
     study.write(DETAILS, details_frame(marks))
     step("evaluate control", 2, 2, "")
     return list(evidence.findings)
+
+
+def side_by_side(study: Study, data: Preferences) -> Preferences:
+    """Return preference data in which an adapter's answers are a condition of the model that it adapts.
+
+    What an adapter says without a request is left out where the model itself was asked: every move is counted from the
+    model's own voice.
+    """
+    answers = study.scan("answers")
+    if "adapter" not in answers.collect_schema().names():
+        return data
+    made = answers.select("answer_id", pl.col("adapter").fill_null("")).collect()
+    joined = data.answers.join(made, on="answer_id", how="left", maintain_order="left")
+    names = joined.select("model", "adapter").unique()
+    bare = {(model, adapter): without_adapter(model, adapter) for model, adapter in names.iter_rows()}
+    keys = zip(joined["model"].to_list(), joined["adapter"].to_list(), strict=True)
+    joined = joined.with_columns(model=pl.Series([bare[key] for key in keys], dtype=pl.String))
+    plain = pl.col("condition") == UNTARGETED
+    spoken = joined.filter(plain & (pl.col("adapter") == ""))["model"].unique().to_list()
+    echo = plain & (pl.col("adapter") != "") & pl.col("model").is_in(spoken)
+    return replace(data, answers=joined.filter(~echo).drop("adapter"))
 
 
 def true_texts(trials: Trials, judges: Sequence[str]) -> pl.DataFrame:
@@ -132,59 +151,3 @@ def _places(count: int, most: int) -> list[int]:
 
 def _spread(frame: pl.DataFrame, most: int) -> pl.DataFrame:
     return frame[_places(frame.height, most)]
-
-
-def control_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return the lines of the conditions, one a judge, model and condition, from the findings of a study.
-
-    Each measure is {"value", "low", "high"}; a line "no request" is what the model's own voice comes to.
-    """
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    own = findings.filter(pl.col("id").str.starts_with("control."))
-    for row in own.iter_rows(named=True):
-        name, _, source = row["id"].removeprefix("control.").partition("@")
-        kind, _, measure = name.partition(".")
-        if kind not in ("overall", "unasked") or measure not in _LINES:
-            continue
-        judge, model, condition = source.split("|", 2)
-        condition = condition if kind == "overall" else f"{NO_REQUEST} (for {condition})"
-        line = found.setdefault((judge, model, condition), {"judge": judge, "model": model, "condition": condition})
-        line[measure] = {"value": row["value"], "low": row["low"], "high": row["high"]}
-    return _settled(list(found.values()))
-
-
-def _settled(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the lines, those of one voice that come to the same under several conditions once, behind them."""
-    asked = [line for line in lines if not line["condition"].startswith(NO_REQUEST)]
-    rows: list[dict[str, Any]] = []
-    for judge, model in dict.fromkeys((line["judge"], line["model"]) for line in asked):
-        own = [line for line in lines if (line["judge"], line["model"]) == (judge, model)]
-        plain = [line for line in own if line["condition"].startswith(NO_REQUEST)]
-        values = [{name: found for name, found in line.items() if name != "condition"} for line in plain]
-        if plain and all(one == values[0] for one in values):
-            plain = [{**plain[0], "condition": NO_REQUEST}]
-        rows += [line for line in own if not line["condition"].startswith(NO_REQUEST)] + plain
-    return rows
-
-
-def control_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the lines of the conditions as a table for a terminal."""
-    if not rows:
-        return ""
-    titles = ("off, points", "moved, %", "rank r", "slope", "bleed", "exp(-5d²)")
-    names = [f"{row['judge']}: {row['model']}, {row['condition']}" for row in rows]
-    wide = max(len("judge: model, condition"), *(len(name) for name in names))
-    lines = [f"{'judge: model, condition':<{wide}}" + "".join(f"{title:>20}" for title in titles)]
-    for name, row in zip(names, rows, strict=True):
-        lines.append(f"{name:<{wide}}" + "".join(f"{_cell(row.get(m), _UNITS.get(m, 1.0)):>20}" for m in _LINES))
-    return "\n".join(lines)
-
-
-def _cell(found: Mapping[str, float | None] | None, times: float) -> str:
-    if found is None or found["value"] is None:
-        return "–"
-    digits = 0 if times > 1 else 2
-    value = f"{times * found['value']:.{digits}f}"
-    if found["low"] is None or found["high"] is None:
-        return value
-    return f"{value} [{times * found['low']:.{digits}f}, {times * found['high']:.{digits}f}]"

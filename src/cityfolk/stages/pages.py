@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from cityfolk.engines.pocket import PocketEngine
 from cityfolk.engines.registry import load_engine
 from cityfolk.errors import UsageError
@@ -16,6 +18,7 @@ from cityfolk.pocket.arrays import read_raw
 from cityfolk.pocket.gguf import modelfile, write_gguf
 from cityfolk.preferences.pairs import check_leakage, check_pairs
 from cityfolk.reports.control_inputs import ControlShown
+from cityfolk.reports.evidence_inputs import EMPTY_DETAILS
 from cityfolk.reports.export import export_geo, export_hf, export_tables
 from cityfolk.reports.export_preferences import PreferenceInputs, export_preferences
 from cityfolk.reports.inputs import ReportInputs
@@ -24,6 +27,7 @@ from cityfolk.reports.preference_inputs import PreferencesShown
 from cityfolk.reports.preference_page import build_preference_page
 from cityfolk.reports.preferences import of_findings
 from cityfolk.reports.show import plain_text, show_document
+from cityfolk.stages.control_parts import PARTS, has_parts
 from cityfolk.stages.evidence import imported_page
 from cityfolk.stages.measure import is_imported
 from cityfolk.stages.measure_control import DETAILS as CONTROL
@@ -50,7 +54,7 @@ def make_report(study: Study, *, title: str = "", step: Step = quiet) -> Path:
 
 
 def _page(study: Study, title: str) -> str:
-    if not study.has("people") and has_preferences(study):
+    if not study.has("people") and (has_preferences(study) or has_parts(study)):
         return build_preference_page(preferences_shown(study), title=title, calls=_calls(study))
     return imported_page(study, title) if is_imported(study) else build_report(report_inputs(study), title=title)
 
@@ -68,9 +72,20 @@ def preferences_shown(study: Study) -> PreferencesShown:
         versions=last.get("versions", {}),
         seed=study.seed(),
     )
-    if study.has(CONTROL):
-        shown = replace(shown, control=ControlShown(findings=shown.findings, details=study.read(CONTROL)))
+    control = control_shown(study)
+    if control is not None:
+        shown = replace(shown, control=control)
     return replace(shown, details=study.read(DETAILS)) if study.has(DETAILS) else shown
+
+
+def control_shown(study: Study) -> ControlShown | None:
+    """Read what the sheets of control are drawn from, None where nothing was measured."""
+    findings = of_findings(study.findings())
+    tables = [CONTROL, *(part.DETAILS for part in PARTS if hasattr(part, "DETAILS"))]
+    marks = [study.read(table) for table in tables if study.has(table)]
+    if not marks and not findings["id"].str.starts_with("control.").any():
+        return None
+    return ControlShown(findings=findings, details=pl.concat(marks) if marks else EMPTY_DETAILS)
 
 
 def _calls(study: Study) -> Sequence[Mapping[str, Any]]:
