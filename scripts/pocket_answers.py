@@ -11,14 +11,15 @@ import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtri
 
+from cityfolk.evaluation.psychometrics.administration import ASCENDING, DESCENDING, WORDINGS, Form, item_question
 from cityfolk.personality.archetypes import ARCHETYPES
 from cityfolk.personality.inventory import (
+    RATINGS,
     Item,
     agree_question,
     choice_messages,
     either_question,
     inventory,
-    rating_question,
 )
 from cityfolk.pocket.answering import base_z, trait_of, write_answer
 from cityfolk.pocket.asking import other_question, write_question, write_questions
@@ -103,24 +104,37 @@ def question_sample(rng: Generator) -> tuple[tuple[Message, ...], dict[str, list
 
 def choice_sample(rng: Generator) -> Conversation:
     """Return a questionnaire item with the option that is chosen, under a vector or in the plain voice."""
-    target = draw_vector(rng) if rng.random() < 0.75 else None
+    target = draw_vector(rng) if rng.random() < 0.85 else None
     values = base_z(rng) if target is None else ndtri([value for _, value in target.items()])
     z = dict(zip(TRAITS, np.asarray(values).tolist(), strict=True))
     kind, noise = rng.random(), ITEM_NOISE * float(rng.standard_normal())
     items = bank("chat")["items"]
-    if kind < 0.65:
+    if kind < 0.8:
         item = _pick(practice_items(), rng)
+        form = Form(
+            option_order=DESCENDING if rng.random() < 0.3 else ASCENDING,
+            wording=WORDINGS[0] if rng.random() < 0.6 else _pick(WORDINGS[1:], rng),
+        )
         number = int(np.searchsorted(RATING_CUTS, item.keyed * z[item.trait] + noise)) + 1
-        return choice_messages(rating_question(item.statement), target), str(number)
+        shown = number if form.option_order == ASCENDING else len(RATINGS) + 1 - number
+        return choice_messages(item_question(item.statement, form), target), str(shown)
     trait = _pick(TRAITS, rng)
     high, low = _pick(items[trait]["high"], rng), _pick(items[trait]["low"], rng)
     above = z[trait] + noise > 0
     first = rng.random() < 0.5
-    if kind < 0.8:
+    if kind < 0.9:
         question = agree_question(high if first else low)
         return choice_messages(question, target), "Yes" if above == first else "No"
     question = either_question((high, low) if first else (low, high))
     return choice_messages(question, target), "A" if above == first else "B"
+
+
+@cache
+def statement_traits() -> dict[str, str]:
+    """Return the trait that each statement of a choice is about."""
+    found = {item.statement: item.trait for item in practice_items()}
+    sides = bank("chat")["items"].items()
+    return found | {said: trait for trait, side in sides for pole in ("high", "low") for said in side[pole]}
 
 
 @cache

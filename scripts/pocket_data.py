@@ -24,7 +24,7 @@ from cityfolk.profiles.prompts import GUIDANCE, REFLECTION_GUIDANCE, citizen_tex
 from cityfolk.profiles.schema import ProfileText, ReflectionsText
 from cityfolk.types import Citizen, Message
 from cityfolk.vocabulary import TRAITS
-from pocket_answers import answer_sample, choice_sample, question_sample
+from pocket_answers import answer_sample, choice_sample, question_sample, statement_traits
 from pocket_citizens import NamePool, draw_citizen
 
 VOCABULARY = 4096
@@ -34,7 +34,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 # Shares of the training mix, from sample so and so on: first long texts that copy much, then mostly answers under a
-# vector, then both.
+# vector, then both with many choices, which are short: 44% of the samples are 12% of the tokens.
 MIXES = (
     (0, (
         ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03),
@@ -45,8 +45,8 @@ MIXES = (
         ("answer", 0.02), ("reply", 0.49), ("voice", 0.07), ("ask", 0.045), ("pick", 0.045),
     )),
     (24_000, (
-        ("profile", 0.355), ("full", 0.035), ("reflections", 0.045), ("repeat", 0.02), ("choice", 0.02),
-        ("answer", 0.02), ("reply", 0.355), ("voice", 0.06), ("ask", 0.045), ("pick", 0.045),
+        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("repeat", 0.01), ("choice", 0.02),
+        ("answer", 0.01), ("reply", 0.20), ("voice", 0.03), ("ask", 0.02), ("pick", 0.44),
     )),
 )  # fmt: skip
 # What a model trained on this mix can be asked for.
@@ -65,6 +65,7 @@ _LABELS = {
     "topic": "Topic:",
     "style": "\nStyle:",
     "question": "Question:",
+    "job": '","job_title":"',
 }
 # Words that stand between a topic and what is said of it; a copied topic neither begins nor ends with one.
 _AROUND = frozenset(
@@ -72,6 +73,10 @@ _AROUND = frozenset(
     "go goes had hand handle has have how i if in is isn it like line me mean middle my of on over part s t that "
     "the this through time to took view was went were what when which while with would you your".split()
 )
+# What a token of the reply counts in the loss: a choice is one token of a sample, a job title a handful, and both are
+# lost among thousands that say what everybody says.
+CHOICE_WEIGHT = 12.0
+JOB_WEIGHT = 4.0
 REPEAT_GUIDANCE = "Repeat the facts of the resident described below, in any order."
 ANSWER_GUIDANCE = (
     "You are the resident described below. Answer in the first person, in one to three sentences.",
@@ -272,10 +277,14 @@ class Copies:
     def levels(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
         """Return (place in the reply, place in the prompt) for every token of a statement that shows a trait.
 
-        The place in the prompt is the end of that trait's line. Only answers to questions have such places.
+        The place in the prompt is the end of that trait's line. Answers to questions have such places, and choices.
         """
         lines = [end for end, _ in self.lines(prompt)]
-        if self._label["question"] not in prompt or len(lines) != len(TRAITS):
+        if len(lines) != len(TRAITS):
+            return []
+        if len(reply) == 2:
+            return [(0, lines[TRAITS.index(trait)]) for trait in self._asked(prompt)]
+        if self._label["question"] not in prompt:
             return []
         starts = list(accumulate((len(self._texts[token]) for token in reply[:-1]), initial=0))
         text = "".join(self._texts[token] for token in reply[:-1])
@@ -288,6 +297,24 @@ class Copies:
                 found += [(n, line) for n in range(len(reply) - 1) if at - 1 <= starts[n] < end - 1]
             at = end - 1
         return found
+
+    def weights(self, reply: list[int]) -> list[float]:
+        """Return what each token of a reply counts in the loss."""
+        if len(reply) == 2:
+            return [CHOICE_WEIGHT] * 2
+        counted = [1.0] * len(reply)
+        if self._label["job"] in reply:
+            place = reply.index(self._label["job"]) + 1
+            while reply[place] < self._first_piece:
+                counted[place] = JOB_WEIGHT
+                place += 1
+        return counted
+
+    def _asked(self, prompt: list[int]) -> list[str]:
+        """Return the trait of the statement that a choice is about; nothing where the prompt has none that is known."""
+        text = "".join(self._texts[token] for token in prompt)
+        found = [statement for statement in statement_traits() if statement in text]
+        return [statement_traits()[max(found, key=len)]] if found else []
 
     def _facts(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
         found = []

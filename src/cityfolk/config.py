@@ -216,21 +216,21 @@ def changed_config(
 def config_text(config: StudyConfig) -> str:
     """Write a config as a study.toml: the keys that were given; comments are not kept."""
     values = {name: value for name, value in config.model_dump(exclude_unset=True).items() if value is not None}
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    lines = [f"{key} = {toml_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for name, section in values.items():
         if isinstance(section, dict):
             lines += [
                 "",
                 f"[{name}]",
-                *(f"{key} = {_toml(value)}" for key, value in section.items() if value is not None),
+                *(f"{key} = {toml_value(value)}" for key, value in section.items() if value is not None),
             ]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _toml(value: Any) -> str:
-    """Write one value; TOML's strings, numbers and lists are JSON's, but for control characters, which JSON escapes."""
+def toml_value(value: Any) -> str:
+    """Write one value as TOML, whose strings, numbers and lists are JSON's but for DEL, which JSON leaves bare."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_value(key)} = {toml_value(one)}" for key, one in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -11,7 +11,7 @@ from cityfolk.preferences.prompts import PROMPTED_GUIDANCE, QUESTION_GUIDANCE, U
 from cityfolk.preferences.topics import topics
 from cityfolk.rng import child
 from cityfolk.types import BigFive
-from pocket_answers import RATING_CUTS, choice_sample, draw_topic, draw_vector, practice_items
+from pocket_answers import RATING_CUTS, choice_sample, draw_topic, draw_vector, practice_items, statement_traits
 from pocket_data import MIXES, make_sample, mix_at
 
 HELD_OUT = [topic.phrase for topic in topics() if topic.split == "held-out"]
@@ -67,18 +67,28 @@ def test_questions_are_as_many_as_asked_for_and_keep_the_topic(names):
         assert all(lines["Topic"] in question for question in questions)
 
 
-def test_choices_agree_with_the_vector():
-    ratings, kinds = {1: [], -1: []}, set()
-    keyed = {item.statement: item for item in practice_items()}
-    for number in range(3000):
+def test_choices_agree_with_the_vector_in_every_form():
+    kinds, traits = set(), statement_traits()
+    ratings = {
+        (wording, turned): {1: [], -1: []} for wording in ("describe you,", "accurately", "agree") for turned in (0, 1)
+    }
+    keyed = {item.statement: item.keyed for item in practice_items()}
+    for number in range(6000):
         (system, user), reply = choice_sample(child(number, "choice"))
         kinds.add((system.content, reply))
-        if system.content == PROMPTED_CHOICE and "Answer with a number" in user.content:
-            item = keyed[user.content.split("very well): ")[1].removesuffix(". Answer with a number.")]
-            line = next(text for text in user.content.split("\n") if text.startswith(item.trait.capitalize()))
-            if "high, 9" in line or "low, " in line:
-                ratings[item.keyed if "high, 9" in line else -item.keyed].append(int(reply))
-    assert np.mean(ratings[1]) > 3.8 and np.mean(ratings[-1]) < 2.4
+        if system.content != PROMPTED_CHOICE or "Answer with a number" not in user.content:
+            continue
+        statement = max((text for text in keyed if text in user.content), key=len)
+        line = next(text for text in user.content.split("\n") if text.startswith(traits[statement].capitalize()))
+        if "very high" in line or "very low" in line:
+            wording = next(wording for wording, _ in ratings if wording in user.content.rsplit("\n\n", 1)[-1])
+            turned = any(
+                first in user.content for first in ("1 (very well)", "1 = very accurate", "1 = strongly agree")
+            )
+            number = 6 - int(reply) if turned else int(reply)
+            ratings[wording, turned][keyed[statement] * (1 if "very high" in line else -1)].append(number)
+    for said in ratings.values():
+        assert np.mean(said[1]) > 3.8 and np.mean(said[-1]) < 2.2
     for system in (PROMPTED_CHOICE, UNTARGETED_CHOICE):
         assert {reply for said, reply in kinds if said == system} == {*"12345", "A", "B", "Yes", "No"}
     assert tuple(-cut for cut in reversed(RATING_CUTS)) == RATING_CUTS

@@ -1,7 +1,7 @@
 """Recipes: those that ship, what is refused and how, and that a written recipe is read back as it was."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cityfolk.errors import UsageError
@@ -71,6 +71,7 @@ def test_by_name_and_by_file(tmp_path):
 
 
 @settings(max_examples=30, deadline=None)
+@example(rate=0.5, name="\x7f", targets=["q_proj"], steps=0)
 @given(
     rate=st.floats(1e-8, 0.99),
     name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),

@@ -7,7 +7,6 @@ error (M) for each cell; DP03 also has percents (PE, PM). Cells without a figure
 from __future__ import annotations
 
 import csv
-import json
 import re
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cityfolk.config import toml_value
 from cityfolk.errors import DataError, StudyError, UsageError
 from cityfolk.places import acs
 from cityfolk.places.pack import list_places, load_place, user_folder
@@ -291,7 +291,7 @@ def _write(folder: Path, name: str, geoid: str, downloads: Iterable[Download]) -
         "license": "Tables of the U.S. Census Bureau are in the public domain",
         "notes": notes,
     }
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in about.items()]
+    lines = [f"{key} = {toml_value(value)}" for key, value in about.items()]
     (folder / "place.toml").write_text("\n".join(lines) + "\n", "utf-8")
     with (folder / "tables.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=COLUMNS, lineterminator="\n")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from cityfolk.personality.archetypes import ARCHETYPES
+from cityfolk.reports import (
+    control_bias,
+    control_cost,
+    control_culture,
+    control_questionnaire,
+    control_situations,
+    control_stability,
+)
 from cityfolk.reports import control_pictures as pictures
 from cityfolk.reports.charts import fold
 from cityfolk.reports.control_anchors import ANCHORS, Anchor
@@ -17,11 +22,14 @@ from cityfolk.reports.html import Html, Node, bidi, join, table, tag
 from cityfolk.reports.preference_inputs import spread
 from cityfolk.vocabulary import TRAITS
 
-_PLACES = tuple(
-    f"cityfolk.reports.control_{name}"
-    for name in ("questionnaire", "situations", "stability", "culture", "bias", "cost")
+PARTS = (
+    control_questionnaire,
+    control_situations,
+    control_stability,
+    control_culture,
+    control_bias,
+    control_cost,
 )
-PARTS: tuple[Any, ...] = tuple(import_module(place) for place in _PLACES if find_spec(place) is not None)
 """The parts of a sheet behind free text: modules with `cards(shown, model)`."""
 _COLUMNS = (
     ("mae", "points off", "points"),

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from inspect import signature
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from cityfolk.errors import CityfolkError, IncompleteError, UsageError
 from cityfolk.evaluation.adapted import without_adapter
 from cityfolk.preferences.records import UNTARGETED
+from cityfolk.stages import (
+    control_bias,
+    control_cost,
+    control_culture,
+    control_questionnaire,
+    control_situations,
+    control_stability,
+    control_text,
+)
 from cityfolk.stages.ask_control import AskOptions, rounds
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
@@ -36,11 +43,15 @@ class Part(Protocol):
         """Return the findings `control.`."""
 
 
-_PLACES = tuple(
-    f"cityfolk.stages.control_{name}"
-    for name in ("text", "questionnaire", "situations", "stability", "culture", "bias", "cost")
+PARTS: tuple[Part, ...] = (
+    control_text,
+    control_questionnaire,
+    control_situations,
+    control_stability,
+    control_culture,
+    control_bias,
+    control_cost,
 )
-PARTS = tuple(cast(Part, import_module(place)) for place in _PLACES if find_spec(place) is not None)
 
 
 def parts_of(options: AskOptions) -> list[Part]:
@@ -153,7 +164,7 @@ def measure_parts(
 ) -> tuple[list[Finding], dict[str, CityfolkError]]:
     """Measure every part that there is; return the findings, and the errors of the parts that could not be measured.
 
-    `classifiers` go to the parts that read feelings or toxicity. Where no part can be measured the first error is
+    `classifiers` go to the part that reads feelings. Where no part can be measured the first error is
     raised.
     """
     found: list[Finding] = []

@@ -5,7 +5,6 @@ A recipe that ships with the package is asked for by its name, another by its pa
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
@@ -13,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from cityfolk.config import toml_value
 from cityfolk.errors import UsageError
 from cityfolk.personality.words import WORDINGS
 
@@ -201,4 +201,4 @@ def changed(recipe: Recipe, **values: Any) -> Recipe:
 
 def recipe_text(recipe: Recipe) -> str:
     """Write a recipe as TOML, every key."""
-    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in recipe.document().items())
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in recipe.document().items())
