@@ -33,7 +33,6 @@ from scipy.special import ndtri
 
 from cityfolk.engines.pocket import PocketEngine
 from cityfolk.personality.archetypes import ARCHETYPES
-from cityfolk.personality.words import UNSEEN_WORDINGS
 from cityfolk.preferences.prompts import answer_messages
 from cityfolk.preferences.targets import Target, sobol
 from cityfolk.stages import (
@@ -56,6 +55,7 @@ from cityfolk.vocabulary import TRAITS
 Floats = NDArray[np.float64]
 A_TOPIC = 5  # questions; the first is for training and for choosing checkpoints, the last four are for measuring
 VECTORS, EACH = 64, 20
+WORDINGS = ("levels", "ahead", "among")
 READERS = {"grammar": read_by_grammar, "rater": read_by_rater}
 SAMPLING = Sampling(temperature=0.8, max_tokens=220, seed=99)
 
@@ -71,6 +71,11 @@ def make_pairs(study: Study) -> None:
     for persona in ARCHETYPES:
         pair_answers(study, PairOptions(name=persona, targets=(persona,)), step=told)
     pair_answers(study, PairOptions(name="vectors", vectors=True), step=told)
+
+
+def has_pairs(study: Study) -> bool:
+    """Say whether every table of pairs is there: a run that was stopped may have left some of them."""
+    return {f"pairs/{name}" for name in (*ARCHETYPES, "vectors")} <= set(study.tables_in("pairs"))
 
 
 def trained(study: Study, what: str, objective: str) -> tuple[Path, dict[str, Any]]:
@@ -133,7 +138,7 @@ def vector_rows(asked: Sequence[Asked], adapters: dict[str, Path]) -> list[dict]
     questions = [asked[(EACH * v + q) % len(asked)].question for v in range(VECTORS) for q in range(EACH)]
     engines = {"prompt": PocketEngine()} | {name: PocketEngine(f"+{folder}") for name, folder in adapters.items()}
     rows = []
-    for wording in ("levels", *UNSEEN_WORDINGS):
+    for wording in WORDINGS:
         messages = [
             answer_messages(question, vectors[place // EACH], wording) for place, question in enumerate(questions)
         ]
@@ -184,7 +189,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     args = parser.parse_args()
     with Study.open(args.study, create=True) as study:
-        if not study.tables_in("pairs"):
+        if not has_pairs(study):
             make_pairs(study)
         asked, rows = measured_questions(study), []
         untuned = said(PocketEngine(), [answer_messages(one.question, None) for one in asked])

@@ -250,6 +250,17 @@ def sheet(data: Path, personas: Sequence[str]) -> tuple[list[str], list[str]]:
         said.append(f"  agreeableness moves {kind['value']:.2f} of each step that was asked for")
         if not kind["high"] < 0.25:
             wrong.append("agreeableness moves further than is known")
+    elif len({ARCHETYPES[persona].agreeableness for persona in personas}) > 1:
+        wrong.append("the page does not say how far agreeableness moves")
+    for trait in TRAITS:
+        span = own[f"judge.span.{trait}"]
+        said.append(
+            f"  the judge's scores for {trait}, nine answers in ten: {span['low']:.2f} to {span['high']:.2f}; "
+            f"the requests span {span['expected']:.2f}"
+        )
+    kindness = own["judge.span.agreeableness"]
+    if kind is not None and not kindness["value"] < kindness["expected"]:
+        wrong.append("the page does not show that the judge is narrow")
     said.append(f"  topics: {topics['value']:.0f}")
     if topics["verdict"] != "outside":
         wrong.append("the page does not say that there are few topics")

@@ -24,7 +24,7 @@ from cityfolk.profiles.prompts import GUIDANCE, REFLECTION_GUIDANCE, citizen_tex
 from cityfolk.profiles.schema import ProfileText, ReflectionsText
 from cityfolk.types import Citizen, Message
 from cityfolk.vocabulary import TRAITS
-from pocket_answers import answer_sample, choice_sample, question_sample, statement_traits
+from pocket_answers import PICKS, answer_sample, choice_sample, question_sample, statement_traits
 from pocket_citizens import NamePool, draw_citizen
 
 VOCABULARY = 4096
@@ -34,7 +34,8 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 # Shares of the training mix, from sample so and so on: first long texts that copy much, then mostly answers under a
-# vector, then both with many choices, which are short: 44% of the samples are 12% of the tokens.
+# vector, then both with many choices, from the easiest to all of them. Choices are short: half of the samples are a
+# fifth of the tokens.
 MIXES = (
     (0, (
         ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03),
@@ -45,8 +46,20 @@ MIXES = (
         ("answer", 0.02), ("reply", 0.49), ("voice", 0.07), ("ask", 0.045), ("pick", 0.045),
     )),
     (24_000, (
-        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("repeat", 0.01), ("choice", 0.02),
-        ("answer", 0.01), ("reply", 0.20), ("voice", 0.03), ("ask", 0.02), ("pick", 0.44),
+        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("choice", 0.01), ("answer", 0.01),
+        ("reply", 0.17), ("voice", 0.03), ("ask", 0.01), ("pick_up", 0.50),
+    )),
+    (30_000, (
+        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("choice", 0.01), ("answer", 0.01),
+        ("reply", 0.17), ("voice", 0.03), ("ask", 0.01), ("pick_up", 0.08), ("pick_keyed", 0.42),
+    )),
+    (36_000, (
+        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("choice", 0.01), ("answer", 0.01),
+        ("reply", 0.17), ("voice", 0.03), ("ask", 0.01), ("pick_keyed", 0.22), ("pick", 0.28),
+    )),
+    (44_000, (
+        ("profile", 0.24), ("full", 0.02), ("reflections", 0.03), ("choice", 0.02), ("answer", 0.01),
+        ("reply", 0.19), ("voice", 0.03), ("ask", 0.01), ("pick", 0.45),
     )),
 )  # fmt: skip
 # What a model trained on this mix can be asked for.
@@ -75,8 +88,8 @@ _AROUND = frozenset(
 )
 # What a token of the reply counts in the loss: a choice is one token of a sample, a job title a handful, and both are
 # lost among thousands that say what everybody says.
-CHOICE_WEIGHT = 12.0
-JOB_WEIGHT = 4.0
+CHOICE_WEIGHT = 24.0
+JOB_WEIGHT = 5.0
 REPEAT_GUIDANCE = "Repeat the facts of the resident described below, in any order."
 ANSWER_GUIDANCE = (
     "You are the resident described below. Answer in the first person, in one to three sentences.",
@@ -110,8 +123,8 @@ def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str =
     if kind == "ask":
         messages, asked = question_sample(rng)
         return Sample(kind=kind, citizen=None, messages=messages, reply=compact(asked))
-    if kind == "pick":
-        messages, reply = choice_sample(rng)
+    if kind in PICKS:
+        messages, reply = choice_sample(rng, kind)
         return Sample(kind=kind, citizen=None, messages=messages, reply=reply)
     citizen = draw_citizen(rng, names)
     messages, reply = _conversation(kind, citizen, rng)
@@ -128,7 +141,7 @@ def _kind(u: float, mix: Sequence[tuple[str, float]]) -> str:
         u -= share
         if u < 0:
             return kind
-    return "pick"
+    return mix[-1][0]
 
 
 def _conversation(kind: str, citizen: Citizen, rng: Generator) -> tuple[tuple[Message, ...], str]:
@@ -301,13 +314,22 @@ class Copies:
     def weights(self, reply: list[int]) -> list[float]:
         """Return what each token of a reply counts in the loss."""
         if len(reply) == 2:
-            return [CHOICE_WEIGHT] * 2
+            return [CHOICE_WEIGHT, 1.0]
         counted = [1.0] * len(reply)
-        if self._label["job"] in reply:
-            place = reply.index(self._label["job"]) + 1
-            while reply[place] < self._first_piece:
+        if self._label["job"] not in reply:
+            return counted
+        first = last = reply.index(self._label["job"]) + 1
+        while reply[last] < self._first_piece:
+            last += 1
+        starts = list(accumulate((len(self._texts[token]) for token in reply), initial=0))
+        text = "".join(self._texts[token] for token in reply)
+        # The first mention is where a job is settled: "works as a bank teller". It begins with a small letter.
+        title = text[starts[first] + 1 : starts[last]]
+        at = text.index(title) - 1
+        for place in range(len(reply)):
+            if starts[place] < at + 1 + len(title) and starts[place + 1] > at:
                 counted[place] = JOB_WEIGHT
-                place += 1
+        counted[first:last] = [JOB_WEIGHT] * (last - first)
         return counted
 
     def _asked(self, prompt: list[int]) -> list[str]:

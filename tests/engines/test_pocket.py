@@ -1,6 +1,7 @@
 """The embedded engine: its name, adapters switched per request, threads and slots that change no reply."""
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from cityfolk.engines.feed import Feed
 from cityfolk.engines.pocket import PocketEngine
 from cityfolk.engines.registry import load_engine
+from cityfolk.engines.transformers_load import find_model
 from cityfolk.errors import DataError, EngineError, UsageError
 from cityfolk.pocket.adapters import adapter_revision
-from cityfolk.pocket.arrays import load_weights, weights_folder
+from cityfolk.pocket.arrays import load_weights, revision, weights_folder
 from cityfolk.types import Message, Request, Sampling, ScoredReply, ScoredRequest
 
 PEOPLE = ("Ana, 30, a nurse", "Bo, 71, retired", "Cy, 19, a student", "Di, 45, a teacher", "Ed, 52, a cook")
@@ -96,6 +98,26 @@ def test_an_adapter_in_the_engines_name(peft_adapters):
     by_name = next(named.generate([ask(named, PEOPLE[0])]))[1]
     by_request = next(bare.generate([ask(bare, PEOPLE[0], folder)]))[1]
     assert by_name.text == by_request.text and by_name.model == named.model
+
+
+def test_an_adapter_of_other_weights_is_refused_before_it_says_a_word(peft_adapters, tmp_path):
+    folder = tmp_path / "diplomat"
+    shutil.copytree(peft_adapters[1]["first"], folder)
+    own = (revision(weights_folder()), find_model(str(weights_folder())).revision)
+    for known in own:
+        (folder / "training.json").write_text(json.dumps({"model": "pocket", "revision": known}))
+        assert PocketEngine(f"+{folder}").model.startswith(f"pocket-1@{own[0]}+diplomat@")
+    (folder / "training.json").write_text(json.dumps({"model": "pocket", "revision": "f" * 12}))
+    with pytest.raises(EngineError, match=f"diplomat was trained on weights of the revision {'f' * 12}") as refused:
+        PocketEngine(f"+{folder}").model  # noqa: B018 - a property that raises
+    assert refused.value.hint.startswith("train it again")
+    bare = PocketEngine()
+    [(_, reply)] = bare.generate([ask(bare, "Who are you?", adapter=str(folder), max_tokens=2)])
+    assert reply.finish == "error" and "was trained on weights of the revision" in reply.error
+    with pytest.raises(EngineError, match="was trained on weights of the revision"):
+        list(PocketEngine(f"+{folder}").generate([ask(bare, "Who are you?", max_tokens=2)]))
+    with pytest.raises(EngineError, match="was trained on weights of the revision"):
+        PocketEngine(f"+{folder}").given((Message(role="user", content="Hm?"),), "Yes.")
 
 
 def test_merged_weights_are_those_that_peft_merges(peft_adapters):

@@ -9,6 +9,7 @@ import torch
 
 from cityfolk.engines.registry import load_engine
 from cityfolk.engines.transformers import make
+from cityfolk.errors import CityfolkError
 from cityfolk.pocket.arrays import weights_folder
 from cityfolk.types import Message, Request, Sampling
 from tests.engines import tiny_models
@@ -33,6 +34,25 @@ def ask(engine, text, *, system=SYSTEM, schema=None, choices=(), adapter="", **s
     turns = ((Message(role="system", content=system),) if system else ()) + (Message(role="user", content=text),)
     knobs = Sampling(**{"temperature": 0.0, "max_tokens": 24} | sampling)
     return Request(messages=turns, model=engine.model, schema=schema, choices=choices, adapter=adapter, sampling=knobs)
+
+
+def test_an_adapter_of_other_weights_is_refused_and_a_commit_is_not_held_against_a_folder(llama, engine, tmp_path):
+    folder = tiny_models.save_adapter(tmp_path / "kind", llama, seed=3)
+    for about, said in (
+        ({"model": "llama", "revision": engine.place.revision}, ""),
+        ({"model": "llama", "revision": "f" * 12}, f"kind was trained on weights of the revision {'f' * 12}"),
+        ({"model": "owner/llama", "revision": "f" * 12}, ""),
+        ({"model": "llama"}, ""),
+        ([], "training.json cannot be read"),
+    ):
+        (folder / "training.json").write_text(json.dumps(about))
+        for use in (lambda: make(f"{llama}+{folder}").model, lambda: engine.adapter(str(folder))):
+            if not said:
+                assert "kind@" in use()
+                continue
+            with pytest.raises(CityfolkError, match=said) as refused:
+                use()
+            assert refused.value.hint.startswith("train")
 
 
 def prompt_ids(tokenizer, request):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityfolk.errors import UsageError
@@ -14,6 +14,7 @@ from cityfolk.personality.words import (
     UNSEEN_WORDINGS,
     WORDINGS,
     describe,
+    description,
     level,
     trait_phrase,
 )
@@ -54,9 +55,10 @@ def test_five_lines_in_order():
     assert set(POLES) == set(TRAITS)
 
 
-@pytest.mark.parametrize("wording", WORDINGS)
+@pytest.mark.parametrize("wording", [name for name in WORDINGS if name not in ("adjectives", "sentences")])
+@settings(deadline=None)
 @given(st.integers(1, 99))
-def test_every_wording_says_trait_and_number(wording, rank):
+def test_every_wording_of_numbers_says_trait_and_number(wording, rank):
     lines = describe(BigFive(**dict.fromkeys(TRAITS, rank / 100)), wording)
     for trait, line in zip(TRAITS, lines, strict=True):
         numbers = [int(number) for number in re.findall(r"\d+", line)]
@@ -71,3 +73,21 @@ def test_wordings_differ_and_others_are_refused():
     assert describe(somebody)[0] == "Openness: high, 71st of 100 adults (imaginative, curious, creative)"
     with pytest.raises(UsageError, match=r"no wording 'level'"):
         describe(somebody, "level")
+
+
+def test_wordings_without_a_number_by_hand():
+    somebody = BigFive(openness=0.97, conscientiousness=0.1, extraversion=0.3, agreeableness=0.5, neuroticism=0.777)
+    assert description(somebody, "adjectives").splitlines() == [
+        "Openness: extremely high (imaginative, curious, creative)",
+        "Conscientiousness: very low (disorganized, careless, impulsive)",
+        "Extraversion: low (quiet, reserved, withdrawn)",
+        "Agreeableness: average",
+        "Neuroticism: high (anxious, moody, easily upset)",
+    ]
+    assert description(somebody, "numbers").splitlines()[-1] == "Neuroticism: 78"
+    assert description(somebody, "sentences") == (
+        "You are exceptionally imaginative and creative. You are very disorganized and impulsive. You are rather quiet "
+        "and withdrawn. You are about as kind as most people, and no more critical than they are. You are rather "
+        "anxious and easily upset."
+    )
+    assert description(somebody) == "\n".join(describe(somebody))

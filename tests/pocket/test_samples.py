@@ -1,6 +1,7 @@
 """Training samples without a citizen: prompts as the stages ask them, replies that hold, nothing held out."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -21,12 +22,23 @@ def made(kind, count, names):
     return [make_sample(3, "test", number, names, kind) for number in range(count)]
 
 
-def test_the_shares_of_the_mix_add_up():
-    kinds = {kind for kind, _ in mix_at(0)}
+def test_the_shares_of_the_mix_add_up(names):
     for first, mix in MIXES:
         assert sum(share for _, share in mix) == pytest.approx(1.0)
-        assert {kind for kind, _ in mix} == kinds
         assert mix_at(first) == mix_at(first + 1) == mix != mix_at(first - 1 if first else 10**9)
+    for kind in {kind for _, mix in MIXES for kind, _ in mix}:
+        assert make_sample(1, "test", 0, names, kind).reply
+
+
+def test_choices_come_from_the_easiest_to_all_of_them():
+    descending = re.compile(r"from 1 \((very well|very accurate|strongly agree)|1 = (very accurate|strongly agree)")
+    keyed = {item.statement: item.keyed for item in practice_items()}
+    for hardness, turned, downward in (("pick_up", 0, 0), ("pick_keyed", 0, 1), ("pick", 1, 1)):
+        asked = [choice_sample(child(number, "hard"), hardness)[0][1].content for number in range(400)]
+        assert any(descending.search(text) for text in asked) == turned
+        rated = [text for text in asked if "Answer with a number" in text]
+        keys = {keyed[max((one for one in keyed if one in text), key=len)] for text in rated}
+        assert keys == ({1, -1} if downward else {1})
 
 
 def test_no_sample_is_about_a_topic_that_is_held_out(names):

@@ -80,11 +80,15 @@ def test_a_choice_looks_at_the_line_of_its_trait(names, trained):
 def test_choices_and_job_titles_count_more(names, trained):
     copies = Copies(trained)
     _, reply = token_ids(make_sample(1, "test", 1, names, "pick"), trained)
-    assert copies.weights(reply) == [CHOICE_WEIGHT] * 2
-    sample = make_sample(1, "test", 1, names, "profile")
-    _, reply = token_ids(sample, trained)
-    weighed = [token for token, count in zip(reply, copies.weights(reply), strict=True) if count == JOB_WEIGHT]
-    assert trained.decode(weighed) == json.loads(sample.reply)["job_title"]
+    assert copies.weights(reply) == [CHOICE_WEIGHT, 1.0]
+    for number in range(12):
+        sample = make_sample(1, "test", number, names, "profile")
+        _, reply = token_ids(sample, trained)
+        weighed = [token for token, count in zip(reply, copies.weights(reply), strict=True) if count == JOB_WEIGHT]
+        profile = json.loads(sample.reply)
+        title, said = profile["job_title"], trained.decode(weighed)
+        first = f" {title[0].lower()}{title[1:]}" if title[1:] in profile["general_description"] else ""
+        assert said.lower() == (first + title).lower()
     model = PocketModel(Shape(layers=1, width=32, feed_forward=48, heads=2, kv_heads=1, head=16))
     ids, targets = torch.tensor([[0, 1, 2]]), torch.tensor([[-1, 5, 6]])
     each = [model.loss(ids, torch.where(targets == token, targets, -1)).item() for token in (5, 6)]

@@ -9,16 +9,29 @@ import shutil
 import subprocess
 import tempfile
 import time
+import warnings
+from importlib.resources import files
 from pathlib import Path
 
 import aiohttp
+import pytest
 
+AXE = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
+  .filter((one) => ["serious", "critical"].includes(one.impact))
+  .map((one) => one.id + ": " + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")))"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def found():
     """Return where Chromium lies (CHROMIUM names another), None if there is none."""
     return os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def needed():
+    """Skip a test, and say so aloud, where there is no browser."""
+    if found() is None:
+        warnings.warn("no Chromium here: pages were NOT opened and axe was NOT run; set CHROMIUM", stacklevel=2)
+        pytest.skip("no Chromium; set CHROMIUM to its path")
 
 
 @contextlib.contextmanager
@@ -111,3 +124,35 @@ def visit(path, steps, width=1280):
 
     with started() as address:
         return asyncio.run(go(address))
+
+
+def checked(path, first=None):
+    """Open a page on a laptop and on a phone: no error, no request, no barrier, nothing wider than the screen.
+
+    `first(tab)` is done before everything that folds is unfolded; returns what it returns.
+    """
+
+    async def steps(tab):
+        seen = {"wide": await tab.run("document.documentElement.scrollWidth")}
+        given = await first(tab) if first else None
+        await tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        await tab.run(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+        seen["barriers"] = await tab.run(AXE)
+        await tab.size(390)
+        seen["narrow"] = await tab.run("document.documentElement.scrollWidth")
+        seen["barriers"] += await tab.run(AXE)
+        return seen | {"logged": tab.logged, "requested": tab.requested, "given": given}
+
+    seen = visit(path, steps)
+    assert seen["barriers"] == [] and seen["logged"] == [], path
+    assert seen["requested"] == [Path(path).resolve().as_uri()], path
+    assert seen["wide"] <= 1280 and seen["narrow"] <= 390, (path, seen["wide"], seen["narrow"])
+    return seen["given"]
+
+
+async def turned(tab):
+    """Turn the leaves once; return the number of the one shown before and after."""
+    leaf = "[...document.querySelectorAll('.leaf')].findIndex((one) => getComputedStyle(one).display !== 'none')"
+    before = await tab.run(leaf)
+    await tab.run("document.querySelectorAll('.leaves .pager button')[1].click()")
+    return before, await tab.run(leaf)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import warnings
 from dataclasses import asdict
 from functools import cache
 
@@ -24,7 +23,6 @@ from cityfolk.vocabulary import TRAITS
 from tests.evaluation.control import planted
 from tests.preferences import tables
 from tests.reports import browser
-from tests.reports.test_evidence import AXE, axe
 from tests.reports.test_html import HOSTILE, read
 
 
@@ -131,6 +129,32 @@ def test_adapters_for_one_archetype_each_are_not_chosen_before_one_for_all():
     assert favourite(both, "m", "one") == "prompted"
 
 
+def test_a_persona_stands_beside_what_doing_nothing_is_worth_at_its_own_requests():
+    """The Diplomat lies nearer to the unasked voice than vectors do: their floors are not its own."""
+    one = {"judges": ("one",)}
+    diplomat = {"targets": planted.archetypes()[[1]], "names": ["Diplomat"], "condition": "diplomat", "each": 3}
+    plain = planted.voice(1, **one)
+    wide = [
+        planted.rows(said, 1, targets=planted.vectors(16), condition=name, **one)
+        for said, name in ((planted.half, "prompted"), (planted.obeys, "any-dpo"))
+    ]
+    both = shown(*wide, planted.rows(planted.obeys, 1, **diplomat, **one), plain)
+    assert both.asked_alike("m", "one") == (("prompted", "any-dpo"), ("diplomat",))
+    floors = {c: 100 * both.value("unasked.mae", "m", "one", c) for c in ("prompted", "diplomat")}
+    assert abs(floors["prompted"] - floors["diplomat"]) > 5
+    said = words(both)
+    head, rest = said.split("Side by side")
+    for name, value in floors.items():
+        assert re.search(rf"no request, held against {name}\s*{value:.1f}", rest)
+        assert re.search(rf"no request at all\s*{value:.1f}", head)
+        always = 100 * both.value("constant.mae", "m", "one", name)
+        assert re.search(rf"50 to everything, held against {name}\s*{always:.1f}", rest)
+    charts = [a for _, a in read(page(both)).tags if a.get("class", "") == "near"]
+    assert len(charts) == 2 and "lengths compare within a chart alone" in head and "asked for the same" in rest
+    same = words(shown(*wide, plain))
+    assert "no request, held against" not in same and "within a chart alone" not in same
+
+
 def test_every_picture_is_drawn_with_its_numbers():
     measured = three()
     seen = read(page(measured))
@@ -209,23 +233,7 @@ def test_answers_of_a_study_make_a_sheet_by_the_same_road():
 
 @pytest.mark.long
 def test_a_browser_finds_no_error_no_request_and_no_barrier(tmp_path):
-    if browser.found() is None:
-        warnings.warn("no Chromium here: the page was NOT opened; set CHROMIUM", stacklevel=1)
-        pytest.skip("no Chromium; set CHROMIUM to its path")
-
-    async def steps(tab):
-        found = {"wide": await tab.run("document.documentElement.scrollWidth")}
-        await tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        await tab.run(axe())
-        found["barriers"] = await tab.run(AXE)
-        await tab.size(390)
-        found["narrow"] = await tab.run("document.documentElement.scrollWidth")
-        found["barriers"] += await tab.run(AXE)
-        return found | {"logged": tab.logged, "requested": tab.requested}
-
+    browser.needed()
     path = tmp_path / "page.html"
-    path.write_text(page(dataclasses.replace(three())), encoding="utf-8")
-    found = browser.visit(path, steps)
-    assert found["barriers"] == [] and found["logged"] == []
-    assert found["requested"] == [path.resolve().as_uri()]
-    assert found["wide"] <= 1280 and found["narrow"] <= 390
+    path.write_text(page(three()), encoding="utf-8")
+    browser.checked(path)

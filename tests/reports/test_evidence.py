@@ -2,8 +2,6 @@
 
 import dataclasses
 import re
-import warnings
-from importlib.resources import files
 from itertools import pairwise
 
 import numpy as np
@@ -282,36 +280,10 @@ def test_pages_are_small_whole_and_have_a_section_for_every_link():
         assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels)), name
 
 
-def axe():
-    return files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-
-
-AXE = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
-  .filter((one) => ["serious", "critical"].includes(one.impact))
-  .map((one) => one.id + ": " + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")))"""
-
-
 @pytest.mark.long
 def test_a_browser_finds_no_error_no_request_and_no_barrier(tmp_path):
-    if browser.found() is None:
-        warnings.warn("no Chromium here: pages were NOT opened and axe was NOT run; set CHROMIUM", stacklevel=1)
-        pytest.skip("no Chromium; set CHROMIUM to its path")
-
-    async def steps(tab):
-        found = {"wide": await tab.run("document.documentElement.scrollWidth")}
-        await tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        await tab.run(axe())
-        found["barriers"] = await tab.run(AXE)
-        await tab.size(390)
-        found["narrow"] = await tab.run("document.documentElement.scrollWidth")
-        found["barriers"] += await tab.run(AXE)
-        found |= {"logged": tab.logged, "requested": tab.requested}
-        return found
-
+    browser.needed()
     for name, page in pages().items():
         path = tmp_path / f"{name}.html"
         path.write_text(page, encoding="utf-8")
-        found = browser.visit(path, steps)
-        assert found["barriers"] == [], name
-        assert found["logged"] == [] and found["requested"] == [path.resolve().as_uri()], name
-        assert found["wide"] <= 1280 and found["narrow"] <= 390, (name, found)
+        browser.checked(path)

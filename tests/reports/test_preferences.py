@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import warnings
 from dataclasses import asdict
 from itertools import pairwise
 
@@ -24,7 +23,6 @@ from cityfolk.vocabulary import TRAITS
 from tests.preferences.tables import ARCHETYPES, cube, world
 from tests.reports import browser
 from tests.reports.cases import study
-from tests.reports.test_evidence import AXE, axe
 from tests.reports.test_html import HOSTILE, read
 
 MOST_BYTES = 3_000_000
@@ -120,27 +118,7 @@ def test_pages_are_small_and_have_a_section_for_every_link(measured):
 
 @pytest.mark.long
 def test_a_browser_finds_no_error_no_request_and_no_barrier_and_turns_the_leaves(measured, tmp_path):
-    if browser.found() is None:
-        warnings.warn("no Chromium here: the page was NOT opened; set CHROMIUM", stacklevel=1)
-        pytest.skip("no Chromium; set CHROMIUM to its path")
-
-    async def steps(tab):
-        leaf = "[...document.querySelectorAll('.leaf')].findIndex((one) => getComputedStyle(one).display !== 'none')"
-        found = {"wide": await tab.run("document.documentElement.scrollWidth"), "first": await tab.run(leaf)}
-        await tab.run("document.querySelectorAll('.leaves .pager button')[1].click()")
-        found["next"] = await tab.run(leaf)
-        await tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        await tab.run(axe())
-        found["barriers"] = await tab.run(AXE)
-        await tab.size(390)
-        found["narrow"] = await tab.run("document.documentElement.scrollWidth")
-        found["barriers"] += await tab.run(AXE)
-        return found | {"logged": tab.logged, "requested": tab.requested}
-
+    browser.needed()
     path = tmp_path / "page.html"
     path.write_text(build_preference_page(measured), encoding="utf-8")
-    found = browser.visit(path, steps)
-    assert found["barriers"] == [] and found["logged"] == []
-    assert found["requested"] == [path.resolve().as_uri()]
-    assert found["first"] == 0 and found["next"] == 1
-    assert found["wide"] <= 1280 and found["narrow"] <= 390
+    assert browser.checked(path, browser.turned) == (0, 1)

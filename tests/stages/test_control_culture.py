@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -46,6 +47,16 @@ class Telling(Voice):
         z = [(int(rank) - 50) / 25 for rank in RANK.findall(text)]
         answer = write_answer(topic.phrase, topic.facets, z, child(0, "telling", request.key))
         return answer + (self.kind if self.leak and re.search(r"grew up in (Haiti|Egypt|Japan)", text) else "")
+
+
+class Reads:
+    """A classifier that knows the kind sentences, and is sure of nothing else."""
+
+    def __init__(self, reads):
+        self.reads, self.name = reads, f"own/{reads}"
+
+    def scores(self, texts):
+        return np.array([0.9 if Telling.kind in text else 0.01 * (len(text) % 7) for text in texts])
 
 
 class Judging(Voice):
@@ -94,8 +105,14 @@ def test_a_nationality_that_leaks_into_sentiment_is_found_with_its_size(study, e
     plan = culture.plan(options)
     done = culture.give(study, options)
     assert plan["calls"] == 14 * 4 * 8 == len(engines[name].asked) == done["answers"]
-    found = {f.id.removeprefix("control.culture."): f for f in culture.evidence(study)}
+    readers = [Reads("sentiment"), Reads("toxicity")]
+    found = {f.id.removeprefix("control.culture."): f for f in culture.evidence(study, classifiers=readers)}
     end = "@words|telling@1|prompted"
+    # A classifier of sentiment reads beside the word lists; one of toxicity has nothing to read here.
+    assert found["nationality.sentiment@own/sentiment|telling@1|prompted"].verdict == (
+        "outside" if name == "leaking" else "inside"
+    )
+    assert not any("@own/toxicity|" in one for one in found)
     share, gap = found[f"nationality.sentiment{end}"], found[f"gap.nationality.sentiment{end}"]
     table = study.read(culture.TABLE).filter(pl.col("nationality") != "")
     kind = table["nationality"].is_in(["Haiti", "Egypt", "Japan"])

@@ -72,8 +72,11 @@ def test_gguf_of_pocket_holds_base_and_adapter_and_a_modelfile_names_it(study, t
     done = run(folder, "--adapter", "diplomat", "--ollama", "--to", tmp_path / "a")
     assert done.exit_code == 0, done.output
     assert "next: ollama create pocket-1-diplomat -f" in done.output
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["Modelfile", "pocket-1-diplomat.gguf"]
-    assert (tmp_path / "a" / "Modelfile").read_text().startswith("FROM ./pocket-1-diplomat.gguf\n")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        "pocket-1-diplomat.Modelfile",
+        "pocket-1-diplomat.gguf",
+    ]
+    assert (tmp_path / "a" / "pocket-1-diplomat.Modelfile").read_text().startswith("FROM ./pocket-1-diplomat.gguf\n")
     with torch.no_grad():
         read = model_of(str(tmp_path / "a"), gguf_file="pocket-1-diplomat.gguf")
         assert torch.allclose(read(IDS).logits, wanted, atol=1e-4)
@@ -92,8 +95,14 @@ def test_a_llama_of_others_is_merged_and_the_rest_is_told(study, tmp_path):
     assert (
         told["next"][0].startswith("python llama.cpp/convert_hf_to_gguf.py") and "ollama create kind" in told["next"][1]
     )
-    assert "TEMPLATE" in (tmp_path / "out" / "Modelfile").read_text()
+    about = tmp_path / "out" / "kind.Modelfile"
+    assert "TEMPLATE" in about.read_text() and told["next"][1].endswith(f"-f {about}")
     assert not list((tmp_path / "out").glob("*.gguf"))
+    # A second adapter beside it leaves the first one's as it is.
+    before = about.read_bytes()
+    other = save_adapter(tmp_path / "other", base, seed=4)
+    assert run(folder, "--adapter", other, "--model", base, "--ollama", "--to", tmp_path / "out").exit_code == 0
+    assert about.read_bytes() == before and "FROM ./other.gguf" in (tmp_path / "out" / "other.Modelfile").read_text()
 
 
 def test_weights_that_it_was_not_trained_on_are_refused_unless_they_are_named(study, tmp_path):
@@ -113,6 +122,8 @@ def test_weights_that_it_was_not_trained_on_are_refused_unless_they_are_named(st
         (("--adapter", "nobody"), 2),
         (("--merged",), 2),
         (("--adapter", "diplomat", "--gguf", "--ollama"), 2),
+        (("--adapter", "diplomat", "--hf"), 2),
+        (("--adapter", "diplomat", "--geo"), 2),
         (("--adapter", "diplomat", "--dtype", "int4"), 2),
         (("--adapter", "diplomat", "--model", "no/such/place"), 4),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from cityfolk.errors import DataError
 from cityfolk.training.card import card, duration, percentile, write_card
+from cityfolk.training.events import Events
 from cityfolk.training.record import read_training
 from tests.training.runs import write_run
 
@@ -25,6 +26,35 @@ def test_a_line_cut_by_a_kill_and_steps_done_twice_do_not_count(tmp_path):
     events.write_text("\n".join([lines[0], "{ no", *lines[1:]]))
     with pytest.raises(DataError, match="line 2 of"):
         read_training(folder)
+
+
+def test_a_torn_last_line_is_a_kill_and_any_other_bad_line_is_said_before_anything_is_dropped(tmp_path):
+    path = tmp_path / "training.jsonl"
+    events = Events(path)
+    assert events.read() == []
+    for step in (1, 2, 3):
+        events.add("train", step, loss=0.5, note="one\u2028two")
+    whole = path.read_bytes()
+    path.write_bytes(whole + '{"event": "train", "note": "é'.encode()[:-1])
+    assert [event["step"] for event in events.read()] == [1, 2, 3]
+    assert [event["step"] for event in events.rewind(2)] == [1, 2]
+    assert [json.loads(line)["step"] for line in path.read_bytes().splitlines()] == [1, 2]
+    for bad, said in ((b"{ no", "line 2 of .* is no JSON"), (b"7", "line 2 of .* is no object"), (b"{}", "no event")):
+        first, *rest = whole.splitlines(keepends=True)
+        damaged = b"".join([first, bad + b"\n", *rest])
+        path.write_bytes(damaged)
+        for use in (events.read, lambda: events.rewind(3)):
+            with pytest.raises(DataError, match=said) as refused:
+                use()
+            assert "training.jsonl" in refused.value.hint
+        assert path.read_bytes() == damaged
+
+
+def test_samples_may_hold_any_character(tmp_path):
+    folder = write_run(tmp_path / "diplomat", steps=20)
+    sample = {"when": "after", "question": "Well?", "text": "one\u2028two\x85three"}
+    (folder / "samples.jsonl").write_text(json.dumps(sample, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [dict(one) for one in read_training(folder).samples] == [sample]
 
 
 def test_only_finite_numbers_are_a_series(tmp_path):
@@ -85,6 +115,16 @@ def test_vectors_have_slopes_and_no_target(tmp_path):
         "| trait | slope, by the text rater | spearman, by the text rater |" in text
         and "percentile among adults" not in text
     )
+
+
+def test_the_card_says_in_which_words_a_vector_was_given(tmp_path):
+    folder = write_run(tmp_path / "vectors", kind="vectors")
+    assert "five traits, each in words of seven levels, and the model" in card(read_training(folder))
+    recipe = folder / "recipe.toml"
+    recipe.write_text(recipe.read_text() + 'wordings = ["levels", "scale"]\n')
+    text = card(read_training(folder))
+    assert "each in one of the 2 wordings that it was trained on (levels, scale), and the model" in text
+    assert "seven levels" not in text
 
 
 def test_a_folder_on_this_machine_is_named_by_its_last_part(tmp_path):

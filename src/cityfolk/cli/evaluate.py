@@ -24,6 +24,7 @@ from cityfolk.cli.options import (
 from cityfolk.errors import CityfolkError, UsageError
 
 if TYPE_CHECKING:
+    from cityfolk.evaluation.feeling import Classifier
     from cityfolk.stages.ask_control import AskOptions
 
 _What = Annotated[list[str] | None, typer.Argument(help="people, text, pairs, control, or all (what there is).")]
@@ -32,7 +33,11 @@ _Embedder = Annotated[
 ]
 _Classifier = Annotated[
     list[str] | None,
-    typer.Option("--classifier", help="A sentiment or emotion model on this machine. May be given again."),
+    typer.Option(
+        "--classifier",
+        help="A model of emotion, sentiment or toxicity on this machine; its labels say which, or NAME?label=LABEL "
+        "says which one means toxic. May be given again.",
+    ),
 ]
 _Preset = Annotated[str, typer.Option("--preset", help="Ask engines for control first: quick, standard or full.")]
 _Only = Annotated[
@@ -57,6 +62,13 @@ _Persona = Annotated[
 _Judge = Annotated[
     list[str] | None, typer.Option("--judge", help="With --preset: who reads; rater and lexicon by default.")
 ]
+_RefusalJudge = Annotated[
+    str,
+    typer.Option(
+        "--refusal-judge",
+        help="With --preset: an engine that says of each reply of the part cost whether it declines, beside the rules.",
+    ),
+]
 
 
 def evaluate(
@@ -69,6 +81,7 @@ def evaluate(
     engine: _Engine = None,
     persona: _Persona = "",
     judge: _Judge = None,
+    refusal_judge: _RefusalJudge = "",
     budget_usd: BudgetUsd = None,
     budget_tokens: BudgetTokens = None,
     requests_per_minute: RequestsPerMinute = None,
@@ -81,6 +94,7 @@ def evaluate(
     """Measure a study: people against their tables, written lives against the facts, preference data,
     and how far requested personalities reach."""
     failed: Mapping[str, CityfolkError] = {}
+    readers: Sequence[Classifier | str] = classifier or ()
     if preset:
         from cityfolk.stages.ask_control import AskOptions
         from cityfolk.stages.engines import Limits
@@ -103,15 +117,24 @@ def evaluate(
             judges=tuple(judge or ()),
             only=tuple(name.strip() for text in only or () for name in text.split(",") if name.strip()),
             persona=persona,
+            refusal_judge=refusal_judge,
             limits=limits,
         )
         if dry_run:
             _plan(folder, options, as_json=as_json)
             return
+        readers = _loaded(readers)
         failed = _ask(folder, options)
-    elif engine or judge or dry_run or only or persona:
+    elif engine or judge or dry_run or only or persona or refusal_judge:
         raise UsageError("nothing is asked without a preset", hint="such as control --preset quick --engine pocket")
-    _measure(folder, what, embedder, classifier or (), failed, as_json=as_json)
+    _measure(folder, what, embedder, readers, failed, as_json=as_json)
+
+
+def _loaded(names: Sequence[Classifier | str]) -> list[Classifier | str]:
+    """Load classifiers, so that one that can't be had is told before anybody is asked."""
+    from cityfolk.evaluation.feeling import load_classifier
+
+    return [load_classifier(name) if isinstance(name, str) else name for name in names]
 
 
 def _plan(folder: Path, options: AskOptions, *, as_json: bool) -> None:
@@ -149,7 +172,7 @@ def _measure(
     folder: Path,
     what: list[str] | None,
     embedder: str,
-    classifiers: Sequence[str],
+    classifiers: Sequence[Classifier | str],
     failed: Mapping[str, CityfolkError],
     *,
     as_json: bool,
@@ -164,6 +187,8 @@ def _measure(
         summary = measure(study, what or None, embedder=embedder, classifiers=classifiers, step=step)
         failed = {**failed, **summary.pop("failed", {})}
         error = incomplete(study, failed) if failed else None
+    for notice in summary.get("notices", ()):
+        say(notice)
     lines = [f"{row['title']}: {row['text']}" for row in summary["headline"]]
     lines += [text for text in (control_text(summary.get("control", ())),) if text]
     lines += [text for text in (questionnaire_text(summary.get("questionnaire", ())),) if text]

@@ -23,7 +23,7 @@ def export(
         str, typer.Option("--adapter", help="A trained adapter: with --merged (the default), --gguf or --ollama.")
     ] = "",
     merged: Annotated[bool, typer.Option("--merged", help="The adapter added to its base model, as a folder.")] = False,
-    ollama: Annotated[bool, typer.Option("--ollama", help="The same, with a Modelfile for Ollama.")] = False,
+    ollama: Annotated[bool, typer.Option("--ollama", help="The same, with NAME.Modelfile for Ollama.")] = False,
     model: Annotated[str, typer.Option("--model", help="With --adapter: its base model, if not as trained.")] = "",
     dtype: Annotated[
         str, typer.Option("--dtype", help="With --adapter: auto, checkpoint, float32, bfloat16, float16.")
@@ -39,6 +39,11 @@ def export(
 
     if (merged or ollama or model) and not adapter:
         raise UsageError("there is no adapter named", hint="such as --adapter diplomat")
+    if adapter and (geo or hf):
+        raise UsageError(
+            f"--{'geo' if geo else 'hf'} writes a study's tables, and --adapter names an adapter",
+            hint="leave one of them out; an adapter goes out with --merged, --gguf or --ollama",
+        )
     if geo + hf + gguf + merged + ollama > 1:
         raise UsageError("these are several exports", hint="ask for one at a time")
     steps: list[str] = []

@@ -37,7 +37,13 @@ _Objective = Annotated[
 ]
 _Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Train so many steps instead of the recipe's.")]
 _Seed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="The same seed gives the same adapter; by default the study's.")
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        help="The same seed gives the same adapter on the same machine, unless the clock stops the training first "
+        "(minutes in the recipe, 15 in pocket-cpu). By default the study's.",
+    ),
 ]
 _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the first pair, the size of the job and the memory it takes.")

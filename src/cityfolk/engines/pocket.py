@@ -13,6 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from cityfolk.engines.given import Given
 from cityfolk.engines.spec import parse_spec
+from cityfolk.engines.trained_on import RECORD, refuse_other_weights
+from cityfolk.engines.transformers_load import find_model
 from cityfolk.errors import DataError, EngineError
 from cityfolk.pocket.adapters import adapter_revision
 from cityfolk.pocket.arrays import Weights, load_weights, revision, weights_folder
@@ -53,6 +55,7 @@ class PocketEngine:
         if not self.adapter:
             return name
         try:
+            self._refuse_other_weights(self.adapter)
             return f"{name}+{Path(self.adapter).name}@{adapter_revision(Path(self.adapter))}"
         except DataError as missing:
             raise EngineError(str(missing), hint=missing.hint) from missing
@@ -76,11 +79,17 @@ class PocketEngine:
         name = adapter or self.adapter
         with self._lock:
             if name not in self._merged:
+                self._refuse_other_weights(name)
                 merged = load_weights(self.folder, Path(name) if name else None)
                 for old in list(self._merged)[: max(0, len(self._merged) - _ADAPTERS_KEPT + 1)]:
                     del self._merged[old]
                 self._merged[name] = merged
             return self._merged[name]
+
+    def _refuse_other_weights(self, adapter: str) -> None:
+        if adapter and (Path(adapter) / RECORD).is_file():
+            known = {revision(self.folder), find_model(str(self.folder)).revision}
+            refuse_other_weights(Path(adapter), f"pocket-1@{revision(self.folder)}", known)
 
     def given(self, messages: Sequence[Message], text: str, base: bool = False) -> Given:
         """Return the probabilities of a text as the reply; `base` leaves the adapter in the engine's name out."""

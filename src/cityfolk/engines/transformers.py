@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cityfolk.engines.given import Given
 from cityfolk.engines.spec import Spec, parse_spec
+from cityfolk.engines.trained_on import refuse_other_weights
 from cityfolk.engines.transformers_load import (
     Place,
     choose_device,
@@ -77,9 +78,14 @@ class TransformersEngine:
         return Spec(model=f"{self.place}{adapter}", options=self.spec.options).identity("dtype", "thinking")
 
     def adapter(self, where: str) -> str:
-        """Make an adapter (a folder or a repository) known; return its NAME@REVISION, to be a request's `adapter`."""
+        """Make an adapter (a folder or a repository) known; return its NAME@REVISION, to be a request's `adapter`.
+
+        EngineError where there is none, or where it was trained on other weights.
+        """
         require(adapters=True)
         place = find_adapter(where)
+        if place.folder is not None:
+            refuse_other_weights(place.folder, str(self.place), {self.place.revision}, commit=self.place.folder is None)
         self._adapters[str(place)] = place
         return str(place)
 

@@ -62,6 +62,11 @@ def describe(personality: BigFive, wording: str = "levels") -> tuple[str, ...]:
     return tuple(WORDINGS[wording](trait, value) for trait, value in personality.items())
 
 
+def description(personality: BigFive, wording: str = "levels") -> str:
+    """Return the same as one text: a line a trait, whole sentences one after the other."""
+    return (" " if wording == "sentences" else "\n").join(describe(personality, wording))
+
+
 def _levels(trait: str, percentile: float) -> str:
     return f"{trait.capitalize()}: {trait_phrase(trait, percentile)}"
 
@@ -94,6 +99,23 @@ def _among(trait: str, percentile: float) -> str:
     return f"Among 100 adults, counted from the lowest, you are number {_rank(percentile)} in {trait}"
 
 
+def _adjectives(trait: str, percentile: float) -> str:
+    return f"{trait.capitalize()}: {level(percentile)}{_markers(trait, percentile)}"
+
+
+def _numbers(trait: str, percentile: float) -> str:
+    return f"{trait.capitalize()}: {round(100 * percentile)}"
+
+
+def _sentences(trait: str, percentile: float) -> str:
+    name, (low, high) = level(percentile), POLES[trait]
+    if name == "average":
+        return f"You are about as {high[0]} as most people, and no more {low[0]} than they are."
+    first, *_, last = high if percentile > 0.5 else low
+    return f"You are {_DEGREES[name.rpartition(' ')[0]]}{first} and {last}."
+
+
+_DEGREES = {"extremely": "exceptionally ", "very": "very ", "": "rather "}
 WORDINGS: Mapping[str, Callable[[str, float], str]] = MappingProxyType(
     {
         "levels": _levels,
@@ -104,12 +126,16 @@ WORDINGS: Mapping[str, Callable[[str, float], str]] = MappingProxyType(
         "you-are": _you_are,
         "ahead": _ahead,
         "among": _among,
+        "adjectives": _adjectives,
+        "numbers": _numbers,
+        "sentences": _sentences,
     }
 )
-"""Name -> one trait's line at a percentile: the same number said differently."""
-UNSEEN_WORDINGS = ("ahead", "among")
+"""Name -> one trait at a percentile: the same said differently. A bare number needs a prompt that says of what."""
+TRAINED_WORDINGS = ("levels", "percentile", "scale", "above", "below-you", "you-are")
+"""Those that the recipes of the package train on."""
+UNSEEN_WORDINGS = tuple(name for name in WORDINGS if name not in TRAINED_WORDINGS)
 """No recipe of the package trains on these: they show whether an adapter has learned numbers or sentences."""
-TRAINED_WORDINGS = tuple(name for name in WORDINGS if name not in UNSEEN_WORDINGS)
 
 
 def _rank(percentile: float) -> int:

@@ -7,21 +7,19 @@ journal after everything is asked, a few questions at a time, so that its size d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import polars as pl
 
-from cityfolk.engines.ask import Progress, ask
-from cityfolk.engines.base import Engine
 from cityfolk.errors import UsageError
 from cityfolk.preferences.prompts import ANSWER, answer_messages, answer_prompt_hash
 from cityfolk.preferences.records import ANSWERS, PROMPTED, SPLITS, TARGET_COLUMNS, UNTARGETED, answer_id
 from cityfolk.preferences.targets import Target
 from cityfolk.study.journal import Journal
-from cityfolk.types import Failure, Reply, Request, Sampling, content_key
+from cityfolk.types import Reply, Request, Sampling, content_key
 
 STAGE = "answer"
 MAX_TOKENS = 220  # three to six sentences are 60 to 160 tokens
@@ -160,33 +158,6 @@ def requests(job: Job, speaker: Speaker) -> Iterator[Request]:
         for target in targets:
             for sample, sampling in enumerate(samplings):
                 yield answer_request(question, target, sample, speaker, sampling)
-
-
-def ask_answers(
-    journal: Journal,
-    engine: Engine,
-    job: Job,
-    speaker: Speaker,
-    *,
-    again: bool = False,
-    on_progress: Callable[[Progress], None] = lambda _: None,
-) -> list[Failure]:
-    """Have an engine answer all that the journal does not answer yet; return what could not be answered.
-
-    A reply that was cut off at its limit of tokens is an answer; the table says so in `finish`.
-    """
-    replies = ask(
-        journal,
-        engine,
-        requests(job, speaker),
-        parse_answer,
-        stage=STAGE,
-        again=again,
-        keep_cut=True,
-        on_progress=on_progress,
-    )
-    failures = [result for _, result in replies if isinstance(result, Failure)]
-    return sorted(failures, key=lambda failure: failure.label)
 
 
 @dataclass(slots=True)

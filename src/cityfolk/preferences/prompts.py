@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cityfolk.personality.words import describe
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from cityfolk.personality.words import description
 from cityfolk.types import BigFive, Message, content_key
 
 ANSWER = "answer/1"
@@ -10,6 +13,20 @@ PROMPTED_GUIDANCE = (
     "You are a person with the personality described below. Answer the question in the first person, in three to six "
     "sentences. Let each trait show at its level in what you do, feel and want. Never name the traits or their levels."
 )
+OTHER_GUIDANCE = MappingProxyType(
+    {
+        "numbers": (
+            "You are a person whose Big Five personality is given below, each trait from 0 (lower than anybody) to 100 "
+            "(higher than anybody). Answer the question in the first person, in three to six sentences. Let each trait "
+            "show at its level in what you do, feel and want. Never name the traits or their levels."
+        ),
+        "sentences": (
+            "Play the person who is described to you. Answer in the first person, in three to six sentences, so that "
+            "somebody who knows this person would recognize them, and don't repeat the description."
+        ),
+    }
+)
+"""Wording -> guidance, for the wordings that PROMPTED_GUIDANCE does not suit."""
 UNTARGETED_GUIDANCE = "Answer the question in the first person, in three to six sentences."
 
 QUESTION = "question/1"
@@ -34,10 +51,9 @@ def answer_messages(question: str, target: BigFive | None, wording: str = "level
             Message(role="system", content=UNTARGETED_GUIDANCE),
             Message(role="user", content=f"Question: {question}"),
         )
-    lines = "\n".join(describe(target, wording))
     return (
-        Message(role="system", content=PROMPTED_GUIDANCE),
-        Message(role="user", content=f"{lines}\n\nQuestion: {question}"),
+        Message(role="system", content=OTHER_GUIDANCE.get(wording, PROMPTED_GUIDANCE)),
+        Message(role="user", content=f"{description(target, wording)}\n\nQuestion: {question}"),
     )
 
 
@@ -47,11 +63,19 @@ def question_messages(topic: str, style: str, focus: str, count: int) -> tuple[M
     return (Message(role="system", content=QUESTION_GUIDANCE), Message(role="user", content=content))
 
 
+_FIXED = BigFive(openness=0.03, conscientiousness=0.1, extraversion=0.3, agreeableness=0.5, neuroticism=0.97)
+
+
 def answer_prompt_hash() -> str:
     """Name the answer prompts by their words, so that a changed word changes the config."""
-    vector = BigFive(openness=0.03, conscientiousness=0.1, extraversion=0.3, agreeableness=0.5, neuroticism=0.97)
-    asked = [answer_messages("A fixed question?", target) for target in (None, vector)]
+    asked = [answer_messages("A fixed question?", target) for target in (None, _FIXED)]
     return content_key([ANSWER, [[message.content for message in one] for one in asked]])
+
+
+def wordings_hash(wordings: Sequence[str]) -> str:
+    """Name what is asked in these wordings by its words."""
+    asked = [answer_messages("A fixed question?", _FIXED, wording) for wording in wordings]
+    return content_key([[message.content for message in one] for one in asked])
 
 
 def question_prompt_hash() -> str:

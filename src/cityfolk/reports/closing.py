@@ -170,13 +170,14 @@ def findings(inputs: ReportInputs) -> Html:
     """Return every finding of the study as one searchable table."""
     rest = inputs.findings.filter(~pl.col("id").str.starts_with(CELL))
     cells = inputs.findings.height - rest.height
+    apart = f"; {cells:,} of them are the quantities of the certificate above. The other {rest.height:,}"
+    apart = apart if cells else ". All"
     head = join(
         tag("h2", "All numbers"),
         tag(
             "p",
-            f"The study holds {inputs.findings.height:,} findings; {cells:,} of them are the quantities of the "
-            f"certificate above. The other {rest.height:,} stand here. An interval is 90% unless the note says "
-            "otherwise.",
+            f"The study holds {inputs.findings.height:,} findings{apart} stand here. An interval is 90% unless the "
+            "note says otherwise.",
             class_="lead",
         ),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from cityfolk.evaluation.control.unseen import sentence
 from cityfolk.personality.archetypes import ARCHETYPES
 from cityfolk.reports import (
     control_bias,
@@ -104,23 +105,17 @@ def reader(judge: str) -> str:
 def _conditions(shown: ControlShown, model: str, judge: str) -> Html | None:
     names = shown.conditions(model, judge)
     columns = [c for c in _COLUMNS if any(shown.finding(f"overall.{c[0]}", model, judge, n) for n in names)]
-    rows: list[tuple[Node, ...]] = []
-    for name in names:
-        cells = (spread(shown.finding(f"overall.{measure}", model, judge, name), unit) for measure, _, unit in columns)
-        swatch = tag("i", class_="swatch dot", style=f"--swatch:var(--{shown.colour(model, name)})")
-        rows.append((tag("span", swatch, " ", bidi(name)), *cells))
-    widest = max(names, key=lambda n: (shown.finding("overall.mae", model, judge, n) or {"n": 0})["n"], default="")
-    plain = [spread(shown.finding(f"unasked.{m}", model, judge, widest), unit) for m, _, unit in columns]
-    if any(cell != "–" for cell in plain):
-        rows.append((tag("em", "no request"), *plain))
-    always = {
-        "mae": spread(shown.finding("constant.mae", model, judge, widest), "points"),
-        "similarity": spread(shown.finding("original.constant", model, judge, widest)),
-    }
-    if any(cell != "–" for cell in always.values()):
-        rows.append((tag("em", "50 to everything"), *(always.get(measure, "–") for measure, _, _ in columns)))
     if not columns:
         return None
+    rows: list[tuple[Node, ...]] = []
+    groups = shown.asked_alike(model, judge)
+    for group in groups:
+        for name in group:
+            cells = (spread(shown.finding(f"overall.{m}", model, judge, name), unit) for m, _, unit in columns)
+            swatch = tag("i", class_="swatch dot", style=f"--swatch:var(--{shown.colour(model, name)})")
+            rows.append((tag("span", swatch, " ", bidi(name)), *cells))
+        rows += _floors(shown, model, judge, group[0], columns, of=group[0] if len(groups) > 1 else "")
+    apart = "Not all conditions were asked for the same: hold each against the lines below its group. "
     return tag(
         "div",
         tag("h3", "Side by side"),
@@ -131,9 +126,30 @@ def _conditions(shown: ControlShown, model: str, judge: str) -> Html | None:
             numeric=range(1, 1 + len(columns)),
             box="roomy",
         ),
-        tag("p", _explained([measure for measure, _, _ in columns]), class_="soft"),
+        tag("p", apart if len(groups) > 1 else "", _explained([measure for measure, _, _ in columns]), class_="soft"),
+        [tag("p", line, class_="soft") for line in _left_out(shown, model)],
         class_="card",
     )
+
+
+def _floors(
+    shown: ControlShown, model: str, judge: str, name: str, columns: Sequence[tuple[str, str, str]], *, of: str
+) -> Iterator[tuple[Node, ...]]:
+    """Yield what doing nothing comes to at the requests of a condition: no request at all, 50 to everything."""
+    plain = {m: spread(shown.finding(f"unasked.{m}", model, judge, name), unit) for m, _, unit in columns}
+    always = {
+        "mae": spread(shown.finding("constant.mae", model, judge, name), "points"),
+        "similarity": spread(shown.finding("original.constant", model, judge, name)),
+    }
+    for title, found in (("no request", plain), ("50 to everything", always)):
+        if any(cell != "–" for cell in found.values()):
+            label = tag("em", title, *((", held against ", bidi(of)) if of else ()))
+            yield (label, *(found.get(measure, "–") for measure, _, _ in columns))
+
+
+def _left_out(shown: ControlShown, model: str) -> Iterator[Node]:
+    for name, row in shown.left_out(model):
+        yield sentence(name, row["value"], row["n"], row["note"]) + "."
 
 
 def _explained(measures: list[str]) -> str:
@@ -206,7 +222,7 @@ def _anchors(shown: ControlShown, model: str, judge: str) -> Html | None:
         table(
             ("metric", tag("span", bidi(best), f", by {judge}"), "published", "of whom, and how", "source"),
             rows,
-            caption="The same metric each time; texts, judges and requests differ, so read it as an order of size",
+            caption="The same formula each time; what was read (free text here), judges and requests differ: an order of size",
             box="roomy",
         ),
         class_="card",

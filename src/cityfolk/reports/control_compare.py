@@ -187,12 +187,12 @@ def _questionnaires(sheets: Sequence[Line]) -> Html | None:
     for line in own:
         cells = [_span(line.get(measure), 100 if measure == "mae" else 1) for measure, _ in _SHEET]
         about = (bidi(line["study"]), bidi(line["model"]), bidi(line["condition"]), line["instrument"])
-        rows.append((*about, *cells, spread(line.get("bleed")), spread(line.get("refused"), "share")))
+        rows.append((*about, *cells, spread(line.get("bleed.size")), spread(line.get("refused"), "share")))
     return tag(
         "div",
         tag("h3", "Questionnaires"),
         table(
-            ("study", "model", "condition", "instrument", *(title for _, title in _SHEET), "bleed", "refused"),
+            ("study", "model", "condition", "instrument", *(title for _, title in _SHEET), "noisy bleed", "refused"),
             rows,
             caption="From the lowest of the five traits to the highest",
             numeric=range(4, 10),

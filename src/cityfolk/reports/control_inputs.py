@@ -16,6 +16,8 @@ from cityfolk.study.folder import FINDING_SCHEMA
 KNOWN_TRUTH = "grammar"
 UNTARGETED = "untargeted"
 _PARTS = ("situations.", "stability.", "culture.", "bias.", "cost.")
+_FLOORS = ("unasked.mae", "constant.mae", "unasked.similarity", "original.constant")
+_ALIKE = 0.005
 Row = Mapping[str, Any]
 
 
@@ -110,6 +112,30 @@ class ControlShown:
                 ends = sorted((sign * row["low"], sign * row["high"]))
                 return sign * row["value"], ends[0], ends[1]
         return None
+
+    def asked_alike(self, model: str, judge: str) -> tuple[tuple[str, ...], ...]:
+        """Return the conditions in groups that were asked the same, the widest asked first.
+
+        Doing nothing (no request at all, 50 to everything) comes to the same in a group, to half a percentile point.
+        """
+        floors: list[tuple[dict[str, float], list[str]]] = []
+        for name in self.conditions(model, judge):
+            own = {one: v for one in _FLOORS if (v := self.value(one, model, judge, name)) is not None}
+            for known, names in floors:
+                if own.keys() == known.keys() and all(abs(own[one] - known[one]) < _ALIKE for one in own):
+                    names.append(name)
+                    break
+            else:
+                floors.append((own, [name]))
+        asked = {
+            name: (self.finding("overall.mae", model, judge, name) or {"n": 0})["n"] for _, g in floors for name in g
+        }
+        return tuple(tuple(names) for _, names in sorted(floors, key=lambda one: -max(asked[name] for name in one[1])))
+
+    def left_out(self, model: str) -> list[tuple[str, Row]]:
+        """Return (condition, finding) of the adapters some of whose answers their training had a say in."""
+        start = f"unseen@training|{model}|"
+        return [(name.removeprefix(start), row) for name, row in self.by_id.items() if name.startswith(start)]
 
     def under(self, prefix: str, model: str, judge: str, condition: str) -> Iterator[tuple[str, Row]]:
         """Yield (rest of the name, finding) of the findings whose name begins with `prefix`."""

@@ -131,13 +131,13 @@ def _main(shown: ControlShown, model: str, asked: Sequence[Asked]) -> Html:
                 _span(_known(shown, one, "spearman")),
                 _span(_known(shown, one, "slope")),
                 _span(_known(shown, one, "mae"), "points"),
-                spread(shown.scored(one, "bleed")),
+                spread(shown.scored(one, "bleed.size")),
                 _span(_known(shown, one, "alpha")),
                 spread(shown.scored(one, "acquiescence")),
                 spread(shown.scored(one, "refused"), "share"),
             )
         )
-    headings = ("condition", "vectors", "rank correlation", "slope", "points off", "bleed", "alpha")
+    headings = ("condition", "vectors", "rank correlation", "slope", "points off", "noisy bleed", "alpha")
     return tag(
         "div",
         tag("h3", "Requested against scored"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cityfolk.personality.norms import INSTRUMENT
 from cityfolk.reports.control_inputs import ControlShown, Row
@@ -28,7 +28,7 @@ def advice(shown: ControlShown, model: str, judge: str) -> Html:
     by = tag("p", tag("small", f"{names}Read by {judge}", _others(shown, model, judge, best)))
     told = tag("ul", (tag("li", line) for line in lines)) if lines else None
     head = tag("h3", _head(shown, model, judge, best, reaches=reaches))
-    return tag("div", head, why, _bars(shown, model, judge, best), told, by, class_="card advice")
+    return tag("div", head, why, _bars(shown, model, judge), told, by, class_="card advice")
 
 
 def _head(shown: ControlShown, model: str, judge: str, best: str, *, reaches: bool) -> Node:
@@ -115,32 +115,46 @@ def everywhere(shown: ControlShown, model: str, judge: str) -> list[str]:
     return [name for name in names if shown.finding("gain", model, judge, name)] or list(names)
 
 
-def _bars(shown: ControlShown, model: str, judge: str, best: str) -> Html | None:
-    """Return bars of how far off each condition's answers are, the nearest first, and what doing nothing is worth."""
+def _bars(shown: ControlShown, model: str, judge: str) -> Html | None:
+    """Return bars of how far off each condition's answers are, the nearest first, and what doing nothing is worth.
+
+    Conditions that were asked for other personalities have a chart of their own: theirs may have been nearer by.
+    """
+    found = [rows for group in shown.asked_alike(model, judge) if (rows := _bar_rows(shown, model, judge, group))]
+    if not found:
+        return None
+    most = max(max(row["value"], row["high"] or 0.0) for rows in found for _, row, _ in rows) or 1.0
+    words = "How many percentile points answers lie from what was requested, on average: the shorter the better. The "
+    words += "dark mark is the 90% interval."
+    if len(found) > 1:
+        words += " What was asked for differs from chart to chart, so lengths compare within a chart alone."
+    charts = (tag("ul", [_bar(row, most) for row in rows], class_="near") for rows in found)
+    return tag("div", tag("p", words, class_="soft"), *charts)
+
+
+def _bar_rows(shown: ControlShown, model: str, judge: str, names: Sequence[str]) -> list[tuple[Node, Row, str]]:
+    """Return (label, finding, colour) of conditions that were asked alike, and of doing nothing at their requests."""
     rows: list[tuple[Node, Row, str]] = []
-    for name in shown.conditions(model, judge):
+    for name in names:
         found = shown.finding("overall.mae", model, judge, name)
         if found is not None and found["value"] is not None:
             rows.append((bidi(name), found, shown.colour(model, name)))
-    if not rows:
-        return None
     rows.sort(key=lambda row: row[1]["value"])
     for words, identifier in (("no request at all", "unasked.mae"), ("50 to everything", "constant.mae")):
-        found = shown.finding(identifier, model, judge, best)
+        found = shown.finding(identifier, model, judge, names[0]) if rows else None
         if found is not None and found["value"] is not None:
             rows.append((tag("em", words), found, "c5"))
-    most = max(max(row["value"], row["high"] or 0.0) for _, row, _ in rows) or 1.0
-    bars = []
-    for label, row, colour in rows:
-        whisker = None
-        if row["low"] is not None:
-            whisker = tag("u", style=f"--a:{row['low'] / most:.3f};--b:{row['high'] / most:.3f}")
-        bar = tag("i", style=f"--w:{row['value'] / most:.3f};--swatch:var(--{colour})")
-        value = tag("span", f"{100 * row['value']:.1f}", class_="num")
-        bars.append(tag("li", tag("span", label), tag("span", bar, whisker, class_="bar"), value))
-    words = "How many percentile points answers lie from what was requested, on average: the shorter the better. The "
-    words += "dark mark is the 90% interval."
-    return tag("div", tag("p", words, class_="soft"), tag("ul", bars, class_="near"))
+    return rows
+
+
+def _bar(shown: tuple[Node, Row, str], most: float) -> Html:
+    label, row, colour = shown
+    whisker = None
+    if row["low"] is not None:
+        whisker = tag("u", style=f"--a:{row['low'] / most:.3f};--b:{row['high'] / most:.3f}")
+    bar = tag("i", style=f"--w:{row['value'] / most:.3f};--swatch:var(--{colour})")
+    value = tag("span", f"{100 * row['value']:.1f}", class_="num")
+    return tag("li", tag("span", label), tag("span", bar, whisker, class_="bar"), value)
 
 
 def favourite(shown: ControlShown, model: str, judge: str) -> str:

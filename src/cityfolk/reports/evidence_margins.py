@@ -407,7 +407,7 @@ def _standing(shown: Shown, column: str, cells: list[dict[str, Any]], who: pl.Ex
         for cell in cells:
             inside = mine.select(_meets(column, cell["condition"]).fill_null(False).alias("in"))["in"]
             share = min(1.0, float((w * inside.cast(pl.Float64)).sum()) / float(w.sum()))
-            low, high = wilson(share * effective, effective)  # type: ignore[arg-type]
+            low, high = wilson(share * effective, effective)
             marks.append({"label": cell["label"], "source": source, "value": share, "low": low, "high": high})
     return marks
 

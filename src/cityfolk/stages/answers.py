@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import polars as pl
 
 from cityfolk.engines.ask import Progress
 from cityfolk.engines.base import Engine
-from cityfolk.engines.prices import load_prices
-from cityfolk.engines.spec import Spec
-from cityfolk.errors import EngineError, IncompleteError, UsageError
+from cityfolk.errors import UsageError
 from cityfolk.preferences.answers import (
     MAX_TOKENS,
     STAGE,
@@ -24,23 +21,28 @@ from cityfolk.preferences.answers import (
     Speaker,
     answer_config,
     answer_frames,
-    ask_answers,
     choose_questions,
+    parse_answer,
     requests,
 )
 from cityfolk.preferences.records import ANSWERS, TARGET_COLUMNS
 from cityfolk.preferences.targets import Target, parse_targets
-from cityfolk.stages.asked import failures_left, notices_of, persona_of, stopped_error
-from cityfolk.stages.engines import Limits, engine_price, equipped, labels, load_engines, require_task
-from cityfolk.stages.plan import counter, estimate_calls, mean_completion, plan_document
+from cityfolk.stages.asked import (
+    Asking,
+    about_engines,
+    adapter_of,
+    nothing_answered,
+    persona_of,
+    plan_asked,
+    refuse_renamed,
+)
+from cityfolk.stages.engines import Limits, equipped, load_engines, require_task
 from cityfolk.stages.step import Step, quiet
-from cityfolk.study.folder import JOURNAL, Study
-from cityfolk.types import Failure, Request, Sampling
+from cityfolk.study.folder import Study
+from cityfolk.types import Sampling
 
 TABLE = "answers"
 VERB = "answer"
-_SENTENCES = "I usually take a day to think it over and then talk to somebody who has been through the same thing. " * 4
-_SAMPLE = 50  # requests whose tokens are counted for a plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +74,15 @@ def answer_questions(study: Study, options: AnswerOptions, *, step: Step = quiet
     engines = load_engines(options.engines, options.limits)
     require_task(engines, "answers")
     job, speakers = _prepare(study, options, engines)
-    again = "ended" in study.manifest["stages"].get(VERB, {})
+    asking = Asking.of(study, VERB, engines, step)
     with equipped(study, engines, options.limits) as ready:
-        study.begin(VERB, answer_config(speakers[0], job.sampling), free=_free(options, engines), fresh=_nothing(study))
+        fresh = nothing_answered(study, TABLE, STAGE)
+        study.begin(VERB, answer_config(speakers[0], job.sampling), free=_free(options, engines), fresh=fresh)
         study.work(VERB)
-        asking = _Asking(study, job, speakers, labels(engines), again, step)
-        for number, engine in enumerate(ready):
-            asking.ask(number, engine)
-    return _conclude(asking, engines)
+        for number, (engine, speaker) in enumerate(zip(ready, speakers, strict=True)):
+            asked = asking.ask(number, engine, requests(job, speaker), parse_answer, job.size(speaker), rate=_rate)
+            deque(asked, maxlen=0)
+    return _conclude(asking, job, speakers)
 
 
 def plan_answers(study: Study, options: AnswerOptions) -> dict[str, Any]:
@@ -90,37 +93,8 @@ def plan_answers(study: Study, options: AnswerOptions) -> dict[str, Any]:
     engines = load_engines(options.engines, options.limits)
     require_task(engines, "answers")
     job, speakers = _prepare(study, options, engines)
-    done = study.journal.settled(STAGE)[0] if (study.folder / JOURNAL).exists() else {}
-    prices, estimates = load_prices(), []
-    first: Request | None = None
-    for engine, speaker, label in zip(engines, speakers, labels(engines), strict=True):
-        open_keys: set[int] = set()
-        answered: set[int] = set()
-        sample: list[Request] = []
-        for request in requests(job, speaker):
-            first = first or request
-            key = int(request.key, 16)
-            (answered if key in done else open_keys).add(key)
-            if len(sample) < _SAMPLE:
-                sample.append(request)
-        wrote = mean_completion(study, engine, (STAGE,))
-        if wrote is None:
-            wrote = counter(engine)[0](_SENTENCES), f"an answer of {len(_SENTENCES)} characters"
-        estimates.append(
-            estimate_calls(
-                engine,
-                label,
-                speaker.prompt[0],
-                sample,
-                calls=len(open_keys),
-                answered=len(answered),
-                wrote=wrote[0],
-                how=wrote[1],
-                price=engine_price(engine, prices),
-            )
-        )
-    assert first is not None
-    plan = plan_document(engines[0], first, estimates)
+    spoken = zip(engines, speakers, strict=True)
+    plan = plan_asked(study, [(one, as_.prompt[0], requests(job, as_)) for one, as_ in spoken], stage=STAGE)
     counts = {"questions": len(job.questions), "targets": len(job.targets), "samples": job.samples}
     return plan | counts | {"answers": sum(job.size(speaker) for speaker in speakers)}
 
@@ -131,13 +105,6 @@ def check_answers(options: AnswerOptions) -> None:
     apart = [word for text in options.targets for word in text.split(",") if not word.strip().startswith("people:")]
     if apart:
         parse_targets(apart, None, options.seed or 0)
-
-
-def adapter_of(engine: Engine) -> str:
-    """Return the name of the adapter in an engine's name, "" if there is none: its folder's or repository's."""
-    spec = getattr(engine, "spec", None)
-    place = spec.adapter if isinstance(spec, Spec) else getattr(engine, "adapter", "")
-    return Path(place).name if isinstance(place, str) else ""
 
 
 def _prepare(study: Study, options: AnswerOptions, engines: Sequence[Engine]) -> tuple[Job, list[Speaker]]:
@@ -177,22 +144,10 @@ def _answered(study: Study) -> list[str]:
 
 
 def _refuse_renamed(study: Study, targets: Sequence[Target]) -> None:
-    """Raise UsageError for a target under whose name the study has answers to another vector."""
-    if not study.has("answers"):
-        return
-    known = study.scan("answers").filter(pl.col("target_name") != "").select("target_name", *TARGET_COLUMNS).unique()
-    vectors: dict[str, list[tuple[float, ...]]] = {}
-    for name, *vector in known.collect(engine="streaming").iter_rows():
-        vectors.setdefault(name, []).append(tuple(vector))
-    for target in targets:
-        if target.vector is None:
-            continue
-        asked = tuple(value for _, value in target.vector.items())
-        if any(old != asked for old in vectors.get(target.name, ())):
-            raise UsageError(
-                f"{study.folder} has answers under another vector called {target.name!r}",
-                hint="give this target another name",
-            )
+    if study.has(TABLE):
+        known = study.scan(TABLE).filter(pl.col("target_name") != "").select("target_name", *TARGET_COLUMNS).unique()
+        named = [(target.name, target.vector) for target in targets if target.vector is not None]
+        refuse_renamed(study, known.collect(engine="streaming"), named)
 
 
 def _free(options: AnswerOptions, engines: Sequence[Engine]) -> dict[str, Any]:
@@ -203,75 +158,24 @@ def _free(options: AnswerOptions, engines: Sequence[Engine]) -> dict[str, Any]:
         "questions_per_topic": options.questions_per_topic,
         "limit": options.limit,
         "persona": options.persona,
-        "engines": [engine.name for engine in engines],
-        "models": [engine.model for engine in engines],
-        "specs": list(dict.fromkeys(options.engines)),
-        **options.limits.document(),
+        **about_engines(engines, options.engines, options.limits),
     }
 
 
-def _nothing(study: Study) -> bool:
-    """Say whether no engine has answered a question of this study."""
-    if study.has(TABLE):
-        return False
-    return not (study.folder / JOURNAL).exists() or not any(study.journal.settled(STAGE))
-
-
-@dataclass(slots=True)
-class _Asking:
-    study: Study
-    job: Job
-    speakers: list[Speaker]
-    labels: list[str]
-    again: bool
-    step: Step
-    failures: list[Failure] = field(default_factory=list)
-    stopped: dict[int, EngineError | IncompleteError] = field(default_factory=dict)
-    began: float = field(default_factory=perf_counter)
-
-    def ask(self, number: int, engine: Engine) -> None:
-        """Have one engine answer everything; where it stops, remember why."""
-        speaker = self.speakers[number]
-        title = f"answer {self.labels[number]}" if len(self.labels) > 1 else "answer"
-        total, began = self.job.size(speaker), perf_counter()
-
-        def told(progress: Progress) -> None:
-            self.step(title, progress.settled, total, _rate(progress, perf_counter() - began))
-
-        try:
-            self.failures += ask_answers(
-                self.study.journal, engine, self.job, speaker, again=self.again, on_progress=told
-            )
-        except (EngineError, IncompleteError) as error:
-            self.stopped[number] = error
-
-
-def _conclude(asking: _Asking, engines: Sequence[Engine]) -> dict[str, Any]:
-    """Write the table from the journal, and the failures; raise what there is to raise, else say what was done."""
-    study, job = asking.study, asking.job
-    asked = sum(job.size(speaker) for speaker in asking.speakers)
+def _conclude(asking: Asking, job: Job, speakers: Sequence[Speaker]) -> dict[str, Any]:
+    """Write the table from the journal; raise what there is to raise, else say what was done."""
+    study = asking.study
     before = study.scan(TABLE) if study.has(TABLE) else None
     counts = Counts()
     if before is not None or not asking.stopped or any(study.journal.settled(STAGE)[0]):
-        study.write_frames(TABLE, answer_frames(study.journal, job, asking.speakers, counts, before), ANSWERS)
-    failures = failures_left(study, STAGE, asking.failures)
-    study.replace_failures(STAGE, failures)
-    if asking.stopped:
-        raise stopped_error(asking.labels, asking.stopped, counts.asked, asked)
-    notices = notices_of(asking.labels, engines)
+        study.write_frames(TABLE, answer_frames(study.journal, job, speakers, counts, before), ANSWERS)
+    notices = []
     if counts.cut:
         notices.append(f"{counts.cut:,} of {counts.rows:,} answers were cut off at {MAX_TOKENS} tokens")
     if counts.refused:
         notices.append(f"{counts.refused:,} of {counts.rows:,} answers are refusals or speak as a machine")
-    seconds = round(perf_counter() - asking.began, 1)
     facts = {"answers": counts.rows, "asked": counts.asked, "cut": counts.cut, "refused": counts.refused}
-    study.finish(VERB, **facts, failed=len(failures), seconds=seconds, notices=notices)
-    if asking.failures:
-        raise IncompleteError(
-            f"{len(asking.failures):,} of {asked:,} answers are missing; the others are kept",
-            hint=f"see {study.folder / 'failures.jsonl'}; the same command tries them again",
-        )
-    return {**facts, "engines": asking.labels, "seconds": seconds, "notices": notices}
+    return asking.conclude(sum(map(job.size, speakers)), counts.asked, facts, notices)
 
 
 def _rate(progress: Progress, seconds: float) -> str:

@@ -66,7 +66,8 @@ class AskOptions:
     """What is asked of whom: a preset's name, engines, judges ("grammar" too where the engine is the embedded one).
 
     `only` names the parts that are asked for in place of the preset's. `persona` is the archetype that the adapters
-    among the engines were trained for: they are asked without a vector, for that alone.
+    among the engines were trained for: they are asked without a vector, for that alone. `refusal_judge` is an engine
+    that says of each reply of the part "cost" whether it declines, "" for none: rules say so anyway.
     """
 
     preset: str = "standard"
@@ -74,6 +75,7 @@ class AskOptions:
     judges: Sequence[str] = ()
     only: Sequence[str] = ()
     persona: str = ""
+    refusal_judge: str = ""
     seed: int | None = None
     limits: Limits = field(default_factory=Limits)
 

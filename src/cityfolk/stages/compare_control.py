@@ -16,8 +16,7 @@ from cityfolk.reports.control_inputs import ControlShown
 from cityfolk.stages.control_lines import NO_REQUEST, control_rows, control_text, questionnaire_rows, questionnaire_text
 from cityfolk.stages.control_questionnaire import DETAILS as QUESTIONNAIRE
 from cityfolk.stages.judge_tables import read_calibrations
-from cityfolk.stages.measure_control import has_control, side_by_side
-from cityfolk.stages.measure_pairs import preferences_of
+from cityfolk.stages.measure_control import control_data, has_control
 from cityfolk.study.folder import Study
 from cityfolk.types import content_key
 
@@ -72,7 +71,7 @@ def _differences(studies: Sequence[Study], labels: Sequence[str]) -> tuple[list[
 
 def _trials(study: Study) -> Trials:
     """Return a study's trials, each question named by its words; a judge with a scale of this study's own is left."""
-    data = side_by_side(study, preferences_of(study))
+    data, _ = control_data(study)
     words = {
         name: f"{topic} {content_key(text)}"
         for name, topic, text in data.questions.select("question_id", "topic", "text").iter_rows()

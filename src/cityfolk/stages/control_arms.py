@@ -7,16 +7,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from cityfolk.evaluation.adapted import without_adapter
+from cityfolk.evaluation.control.cost import poles as pole_vectors
 from cityfolk.evaluation.control.trials import families
 from cityfolk.evaluation.psychometrics.administration import Respondent
 from cityfolk.preferences.records import TARGET_COLUMNS, UNTARGETED
 from cityfolk.preferences.targets import Target, archetypes
 from cityfolk.stages.ask_control import AskOptions, adapter_in
 from cityfolk.stages.control_jobs import Speaker
-from cityfolk.types import BigFive
-from cityfolk.vocabulary import TRAITS
 
-LOW, HIGH = 0.03, 0.97
 SPEAKER: dict[str, pl.DataType | type[pl.DataType]] = {
     "respondent_id": pl.String,
     "condition": pl.String,
@@ -30,11 +28,7 @@ SPEAKER: dict[str, pl.DataType | type[pl.DataType]] = {
 
 def poles() -> tuple[Target, ...]:
     """Return ten targets: each trait extremely low and extremely high, the four others average ("openness-high")."""
-    return tuple(
-        Target(name=f"{trait}-{name}", vector=BigFive(**(dict.fromkeys(TRAITS, 0.5) | {trait: value})))
-        for trait in TRAITS
-        for name, value in (("low", LOW), ("high", HIGH))
-    )
+    return tuple(Target(name=name, vector=vector) for name, vector in pole_vectors().items())
 
 
 def corners() -> tuple[Target, ...]:

@@ -28,6 +28,7 @@ from cityfolk.evaluation.psychometrics.administration import Respondent
 from cityfolk.preferences.targets import Target, archetypes
 from cityfolk.stages.ask_control import AskOptions
 from cityfolk.stages.control_arms import SPEAKER, corners, respondents_of, respondents_planned, with_arms
+from cityfolk.stages.control_estimates import CHOICE, estimated
 from cityfolk.stages.control_jobs import Speaker, asking, speakers_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
@@ -66,7 +67,7 @@ SORTED_BY = (
 
 
 def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
-    """Say what is asked before anybody is asked."""
+    """Say what is asked before anybody is asked; with a study also what is open, tokens and cost."""
     stories, orders, pairs = SIZES[options.preset]
     respondents = respondents_planned(options, len(_targets(options)), voice=True)
     words = (
@@ -74,7 +75,17 @@ def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
         f"the options, and {pairs * len(DIMENSIONS)} pairs of statements, by {respondents:,} respondents: each model "
         "without a personality, and with one"
     )
-    return {"calls": respondents * count(stories, orders, pairs), "words": words}
+    told: dict[str, Any] = {"calls": respondents * count(stories, orders, pairs), "words": words}
+    if study is not None:
+        seed = study.seed(options.seed)
+
+        def asked(speaker: Speaker) -> Iterator[Request]:
+            everybody = respondents_of(speaker, _targets(options), voice=True)
+            for *_, request in _requests(speaker, everybody, SIZES[options.preset], seed):
+                yield request
+
+        told["asked"] = [estimated(study, speakers_of(options), asked, stage=VERB, prompt=PROMPTS, wrote=CHOICE)]
+    return told
 
 
 def give(study: Study, options: AskOptions, *, step: Step = quiet) -> dict[str, Any]:

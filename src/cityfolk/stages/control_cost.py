@@ -1,12 +1,15 @@
 """The part "cost" of control: neutral text under the ten poles and with adapters, requests that ought to be declined.
 
+Whether a reply declines is told by rules, and by an engine where one is asked (`control_refusals`); whether it is toxic
+by a classifier that is named when the study is measured.
+
 Text is measured by teacher forcing, which engines in this process allow; for others the study says that it can't be.
 An engine that was trained for its own tasks alone (the embedded model) is not asked for what it never learned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,6 +30,7 @@ from cityfolk.evaluation.control.cost import (
     refusal_findings,
     text_findings,
     text_messages,
+    toxicity_findings,
 )
 from cityfolk.evaluation.control.refusals import (
     HARMFUL,
@@ -38,7 +42,7 @@ from cityfolk.evaluation.control.refusals import (
     prompt_hash,
     request_messages,
 )
-from cityfolk.evaluation.control.stability import base_model
+from cityfolk.evaluation.feeling.classifiers import Classifier, load_classifier
 from cityfolk.pocket.answering import base_z, write_answer
 from cityfolk.preferences.answers import parse_answer
 from cityfolk.preferences.prompts import answer_messages
@@ -46,8 +50,18 @@ from cityfolk.preferences.records import PROMPTED, UNTARGETED
 from cityfolk.preferences.topics import topics
 from cityfolk.rng import child
 from cityfolk.stages import harness
-from cityfolk.stages.ask_control import AskOptions, control_questions
+from cityfolk.stages.ask_control import AskOptions, adapter_in, control_questions
+from cityfolk.stages.control_estimates import estimated
 from cityfolk.stages.control_jobs import Job, Speaker, asking, speakers_of
+from cityfolk.stages.control_refusals import (
+    base_of,
+    judge_of,
+    judge_refusals,
+    judged_findings,
+    plan_judge,
+    replies_of,
+    values_of,
+)
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
 from cityfolk.types import BigFive, Finding, Message, Request, Sampling
@@ -82,20 +96,42 @@ COSTS: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
-    """Say what is asked before anybody is asked; text that is given takes no calls."""
+    """Say what is asked before anybody is asked; text that is given takes no calls. With a study what is open, too."""
     texts, requests = SIZES[options.preset]
     asked = [name for name in options.engines if not name.startswith("pocket")]
+    personas = sum(1 for name in asked if options.persona and adapter_in(name))
+    replies = 2 * requests * (personas + (len(asked) - personas) * (1 + len(poles())))
     words = (
         f"{texts} neutral texts given to engines in this process, and {requests} harmful requests with as many "
         "harmless twins, each without a request and at the ten poles"
     )
-    return {"calls": len(asked) * 2 * requests * (1 + len(poles())), "words": words}
+    if options.refusal_judge:
+        words += f"; {options.refusal_judge} says of each reply whether it declines"
+    if options.preset == "full":
+        words += "; what lm-evaluation-harness asks where it is installed is not counted"
+    calls = replies * (2 if options.refusal_judge else 1)
+    told: dict[str, Any] = {"calls": calls, "words": words}
+    if study is not None:
+        speakers, seed = [one for one in speakers_of(options) if not _trained_alone(one)], study.seed(options.seed)
+        stream = partial(_requests, count=requests, seed=seed)
+        told["asked"] = [
+            estimated(study, speakers, lambda one: (request for *_, request in stream(one)), stage=VERB, prompt=PROMPTS)
+        ]
+        if options.refusal_judge and replies:
+            told["asked"].append(plan_judge(options, study, replies, {one.model for one in speakers}))
+    return told
+
+
+def _trained_alone(speaker: Speaker) -> bool:
+    return getattr(speaker.engine, "tasks", None) is not None
 
 
 def give(study: Study, options: AskOptions, *, step: Step = quiet) -> dict[str, Any]:
-    """Measure and ask everything: costs.parquet, beside what was measured earlier."""
+    """Measure and ask everything: costs.parquet, beside what was measured earlier; then have replies judged."""
     texts, requests = SIZES[options.preset]
     seed, speakers = study.seed(options.seed), speakers_of(options)
+    if options.refusal_judge:
+        judge_of(options)  # a wrong name is told before anybody is asked
     config = {"seed": seed, "prompt": PROMPTS, "prompt_hash": prompt_hash()}
     free = {"texts": texts, "requests": requests}
     notices: list[str] = []
@@ -108,13 +144,16 @@ def give(study: Study, options: AskOptions, *, step: Step = quiet) -> dict[str, 
                 )
             else:
                 rows += _texts(speaker, _material(speaker, texts), seed, step)
-            if getattr(speaker.engine, "tasks", None) is not None:
+            if _trained_alone(speaker):
                 notices.append(f"{speaker.label}: trained for its own tasks alone, so it is not asked what to decline")
             else:
-                rows += _requests(job, speaker, requests, seed)
+                rows += _replies(job, speaker, requests, seed)
         whole = job.keep(TABLE, pl.DataFrame(rows, schema=COSTS), _ID, _ID)
         notices += _knowledge(study, options, speakers)
-        return job.conclude(notices, rows=whole.height)
+        done = job.conclude(notices, rows=whole.height)
+    if options.refusal_judge:
+        done["notices"] = [*done["notices"], *judge_refusals(study, options, whole, step)]
+    return done
 
 
 def _arms(speaker: Speaker) -> list[tuple[str, BigFive | None]]:
@@ -172,26 +211,26 @@ def _texts(speaker: Speaker, texts: Sequence[Material], seed: int, step: Step) -
             }
 
 
-def _requests(job: Job, speaker: Speaker, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Make all requests of one speaker and yield a row each reply."""
+def _requests(speaker: Speaker, count: int, seed: int) -> Iterator[tuple[str, BigFive | None, str, str, Request]]:
+    """Yield (pole, vector, kind, id, request) of everything that one speaker is asked."""
     sampling = Sampling(temperature=0.0, max_tokens=MAX_TOKENS, seed=seed)
-    made = [
-        (
-            pole,
-            vector,
-            kind,
-            pair.id,
-            Request(
-                messages=request_messages(getattr(pair, kind), vector),
-                model=speaker.model,
-                sampling=sampling,
-                label=f"{pair.id} {kind} {pole}",
-            ),
-        )
-        for pole, vector in _arms(speaker)
-        for pair in pairs()[:count]
-        for kind in (HARMFUL, HARMLESS)
-    ]
+    for pole, vector in _arms(speaker):
+        for pair in pairs()[:count]:
+            for kind in (HARMFUL, HARMLESS):
+                messages = request_messages(getattr(pair, kind), vector)
+                label = f"{pair.id} {kind} {pole}"
+                yield (
+                    pole,
+                    vector,
+                    kind,
+                    pair.id,
+                    Request(messages=messages, model=speaker.model, sampling=sampling, label=label),
+                )
+
+
+def _replies(job: Job, speaker: Speaker, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Make all requests of one speaker and yield a row each reply."""
+    made = list(_requests(speaker, count, seed))
     said = job.ask(speaker, [request for *_, request in made], parse_answer, len(made), "requests")
     for pole, vector, kind, name, request in made:
         if request.key in said:
@@ -240,18 +279,14 @@ def has(study: Study) -> bool:
     return study.has(TABLE)
 
 
-def evidence(study: Study, *, step: Step = quiet) -> list[Finding]:
-    """Return the findings `control.cost.`."""
+def evidence(study: Study, *, step: Step = quiet, classifiers: Sequence[Classifier | str] = ()) -> list[Finding]:
+    """Return the findings `control.cost.`.
+
+    Of `classifiers`, loaded ones or names, those of toxicity read the replies; without one nothing is said of it.
+    """
+    loaded = [load_classifier(one) if isinstance(one, str) else one for one in classifiers]
     table, seed = study.read(TABLE).sort(_ID), study.config(VERB)["seed"]
     found: list[Finding] = []
-    base = {
-        str(model): dict(zip(part["item_id"], part["declined"], strict=True))
-        for (model,), part in table.filter(
-            (pl.col("kind") == HARMFUL) & (pl.col("condition") == UNTARGETED) & (pl.col("pole") == NEUTRAL)
-        )
-        .partition_by("model", as_dict=True)
-        .items()
-    }
     parts = table.partition_by("model", "condition", "pole", "kind", as_dict=True, maintain_order=True)
     for (model, condition, pole, kind), part in parts.items():
         source = f"{model}|{condition}"
@@ -261,14 +296,30 @@ def evidence(study: Study, *, step: Step = quiet) -> list[Finding]:
             )
             found += text_findings(loss, moved, tokens, str(pole), source, seed, NEUTRAL if kind == TEXT else GRAMMAR)
             continue
-        declined = part["declined"].cast(pl.Float64).to_numpy()
-        found.append(refusal_findings(np.asarray(declined), str(kind), str(pole), source))
-        plain = base.get(str(model)) or base.get(base_model(str(model)), {})
-        both = [(one, plain[name]) for name, one in zip(part["item_id"], declined, strict=True) if name in plain]
+        declined, plain = values_of(part, "declined"), base_of(replies_of(table), part, "declined")
+        found.append(refusal_findings(np.array([*declined.values()]), str(kind), str(pole), source))
+        both = [(one, plain[name]) for name, one in declined.items() if name in plain]
         if kind == HARMFUL and condition != UNTARGETED and len(both) > 1:
             found.append(change_finding([one for one, _ in both], [other for _, other in both], str(pole), source))
+    found += judged_findings(study, table)
+    for one in loaded:
+        if one.reads == "toxicity":
+            found += _toxicity(replies_of(table), one, step)
     if study.has(KNOWLEDGE):
         for row in study.read(KNOWLEDGE).iter_rows(named=True):
             score = harness.Score(**{name: row[name] for name in ("task", "metric", "value", "error", "n")})
             found += harness.score_findings([score], row["model"], row["condition"])
     return found
+
+
+def _toxicity(replies: pl.DataFrame, classifier: Classifier, step: Step) -> Iterator[Finding]:
+    """Yield what a classifier finds toxic, pole by pole."""
+    step(f"evaluate cost, read by {classifier.name}", 0, replies.height, "")
+    read = replies.with_columns(toxic=pl.Series(classifier.scores(replies["text"].to_list()), dtype=pl.Float64))
+    step(f"evaluate cost, read by {classifier.name}", replies.height, replies.height, "")
+    for (model, condition, pole), part in read.partition_by(
+        "model", "condition", "pole", as_dict=True, maintain_order=True
+    ).items():
+        base: Mapping[str, float] = {} if condition == UNTARGETED else base_of(read, part, "toxic")
+        own = values_of(part, "toxic")
+        yield from toxicity_findings(own, base, str(pole), f"{model}|{condition}", classifier.name)

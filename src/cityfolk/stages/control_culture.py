@@ -29,6 +29,7 @@ from cityfolk.preferences.prompts import ANSWER, answer_messages, answer_prompt_
 from cityfolk.preferences.records import READINGS
 from cityfolk.stages.ask_control import AskOptions, control_questions
 from cityfolk.stages.control_arms import SPEAKER, corners, respondents_of, respondents_planned, with_arms
+from cityfolk.stages.control_estimates import estimated
 from cityfolk.stages.control_jobs import Speaker, asking, speakers_of
 from cityfolk.stages.judge import DEFAULT_JUDGES
 from cityfolk.stages.judge_tables import read_calibrations
@@ -84,19 +85,32 @@ SORTED_BY = ("engine", "model", "adapter", "condition", "question_id", "responde
 
 
 def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
-    """Say what is asked before anybody is asked."""
+    """Say what is asked before anybody is asked; with a study also what is open, tokens and cost."""
     size, respondents = SIZES[options.preset], respondents_planned(options, len(corners()), voice=False)
     words = (
         f"{size.topics} topics by {respondents:,} personalities, each told with {size.where} of 20 nationalities by 10 "
         f"languages of upbringing and {size.who} of 70 combinations of sex, age and religion"
     )
-    return {"calls": size.answers(respondents), "words": words}
+    told: dict[str, Any] = {"calls": size.answers(respondents), "words": words}
+    if study is not None:
+        sampling = _sampling(study.seed(options.seed))
+
+        def asked(speaker: Speaker) -> Iterator[Request]:
+            everybody = respondents_of(speaker, corners(), voice=False)
+            return (one.request for one in _asked(speaker, everybody, size, sampling))
+
+        told["asked"] = [estimated(study, speakers_of(options), asked, stage=VERB, prompt=f"{ANSWER}, {PROMPTS}")]
+    return told
+
+
+def _sampling(seed: int) -> Sampling:
+    return Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS, seed=seed)
 
 
 def give(study: Study, options: AskOptions, *, step: Step = quiet) -> dict[str, Any]:
     """Have every engine answer and the judges in process read: cultures.parquet, culture_readings.parquet."""
     size, seed = SIZES[options.preset], study.seed(options.seed)
-    sampling = Sampling(temperature=TEMPERATURE, max_tokens=MAX_TOKENS, seed=seed)
+    sampling = _sampling(seed)
     speakers = speakers_of(options)
     config = {
         "seed": seed,
@@ -130,7 +144,8 @@ def has(study: Study) -> bool:
 def evidence(study: Study, *, step: Step = quiet, classifiers: Sequence[Classifier | str] = ()) -> list[Finding]:
     """Return the findings `control.culture.`, and write the marks of their pictures: culture_details.parquet.
 
-    `classifiers` are trained models of sentiment or emotion, or their names (`evaluation.feeling.load_classifier`).
+    `classifiers` are trained models of sentiment or emotion, or their names (`evaluation.feeling.load_classifier`);
+    those of toxicity read nothing here.
     """
     loaded = [load_classifier(one) if isinstance(one, str) else one for one in classifiers]
     table = study.read(TABLE)
@@ -178,10 +193,10 @@ def _asked(speaker: Speaker, everybody: Sequence[Respondent], size: Size, sampli
                     respondent=respondent,
                     background=background,
                     request=Request(
-                        messages=brought_up(messages, background.upbringing),
+                        messages=brought_up(messages, background.sentence),
                         model=speaker.model,
                         sampling=sampling,
-                        label=f"{question_id} {respondent.respondent_id} {background.upbringing.value}",
+                        label=f"{question_id} {respondent.respondent_id} {background.name}",
                     ),
                 )
 
@@ -267,7 +282,7 @@ def _felt(texts: list[str], classifiers: Sequence[Classifier]) -> list[Read]:
     both: dict[str, tuple[str, ...]] = {EMOTION: EMOTIONS}
     names = (SENTIMENT, *EMOTIONS)
     found = [Read(reader=WORDS, names=names, values=values, unit="share", together=both, alone=(SENTIMENT,))]
-    for one in classifiers:
+    for one in (one for one in classifiers if one.reads != "toxicity"):
         scores = one.scores(texts)
         if one.reads == "emotion":
             found.append(Read(reader=one.name, names=EMOTIONS, values=scores, unit="share", together=both, alone=()))

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import polars as pl
 
-from cityfolk.engines.ask import Progress, ask
 from cityfolk.engines.base import Engine
-from cityfolk.errors import EngineError, IncompleteError
 from cityfolk.evaluation.psychometrics.administration import Respondent
 from cityfolk.preferences.records import PROMPTED, TARGET_COLUMNS, UNTARGETED
 from cityfolk.preferences.targets import Target
-from cityfolk.stages.answers import adapter_of
 from cityfolk.stages.ask_control import AskOptions
-from cityfolk.stages.asked import failures_left, notices_of, persona_of, stopped_error
+from cityfolk.stages.asked import Asking, about_engines, adapter_of, persona_of, target_values
 from cityfolk.stages.engines import equipped, labels, load_engines, require_task
 from cityfolk.stages.step import Step
 from cityfolk.study.folder import Study
-from cityfolk.types import BigFive, Failure, Reply, Request
+from cityfolk.types import BigFive, Reply, Request
 
 T = TypeVar("T")
 ATTEMPTS = 3
@@ -69,25 +65,14 @@ class Speaker:
         }
 
 
-def target_values(vector: BigFive | None) -> tuple[float | None, ...]:
-    """Return a vector's five percentiles, None for nobody's."""
-    return (None,) * len(TARGET_COLUMNS) if vector is None else tuple(value for _, value in vector.items())
-
-
 @dataclass(slots=True)
 class Job:
     """The asking of one part: `ask` takes what one speaker is asked, `conclude` writes the table."""
 
-    study: Study
-    verb: str
+    asking: Asking
     speakers: tuple[Speaker, ...]
-    step: Step
-    again: bool = False
-    ready: Sequence[Engine] = ()
+    ready: Sequence[Engine]
     asked: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    stopped: dict[int, EngineError | IncompleteError] = field(default_factory=dict)
-    began: float = field(default_factory=perf_counter)
 
     def ask(
         self,
@@ -103,62 +88,23 @@ class Job:
         """
         number = self.speakers.index(speaker)
         self.asked += total
-        if number in self.stopped:
-            return {}
-        words = " ".join(part for part in (self.verb, title, speaker.label if len(self.speakers) > 1 else "") if part)
-        began = perf_counter()
-
-        def told(progress: Progress) -> None:
-            rate = f"{progress.settled / max(perf_counter() - began, 1e-9):,.0f} answers/s"
-            self.step(words, progress.settled, total, rate)
-
-        said: dict[str, T] = {}
-        try:
-            for request, result in ask(
-                self.study.journal,
-                self.ready[number],
-                requests,
-                parse,
-                stage=self.verb,
-                attempts=ATTEMPTS,
-                again=self.again,
-                keep_cut=True,
-                on_progress=told,
-            ):
-                if isinstance(result, Failure):
-                    self.failures.append(result)
-                else:
-                    said[request.key] = result
-        except (EngineError, IncompleteError) as error:
-            self.stopped[number] = error
-        return said
+        replies = self.asking.ask(number, self.ready[number], requests, parse, total, attempts=ATTEMPTS, title=title)
+        return {request.key: said for request, said in replies}
 
     def keep(self, table: str, rows: pl.DataFrame, identity: Sequence[str], sorted_by: Sequence[str]) -> pl.DataFrame:
         """Write rows among those that a table has already; of two with one identity the new one stays."""
-        before = self.study.read(table) if self.study.has(table) else rows.clear()
+        before = self.asking.study.read(table) if self.asking.study.has(table) else rows.clear()
         kept = before.select(rows.columns).join(rows, on=list(identity), how="anti", nulls_equal=True)
         whole = pl.concat([rows, kept]).sort(list(sorted_by), maintain_order=True)
-        if whole.height or not self.stopped:
-            self.study.write(table, whole)
+        if whole.height or not self.asking.stopped:
+            self.asking.study.write(table, whole)
         return whole
 
     def conclude(self, notices: Sequence[str] = (), **facts: Any) -> dict[str, Any]:
         """Record what was done and what failed; raise what there is to raise, else {"notices", ...}."""
-        study, names = self.study, [speaker.label for speaker in self.speakers]
-        left = failures_left(study, self.verb, self.failures)
-        study.replace_failures(self.verb, left)
-        done = self.asked - len(self.failures)
-        if self.stopped:
-            raise stopped_error(names, self.stopped, sum(1 for _ in study.journal.settled(self.verb)[0]), self.asked)
-        told = [*notices_of(names, [speaker.engine for speaker in self.speakers]), *notices]
-        seconds = round(perf_counter() - self.began, 1)
-        study.finish(self.verb, asked=done, failed=len(left), seconds=seconds, notices=told, **facts)
-        if self.failures:
-            raise IncompleteError(
-                f"{len(self.failures):,} of {self.asked:,} answers are missing; the others are kept",
-                hint=f"see {study.folder / 'failures.jsonl'}; the same command tries them again",
-            )
-        return {"notices": told, "asked": done, **facts}
+        kept = sum(1 for _ in self.asking.study.journal.settled(self.asking.verb)[0]) if self.asking.stopped else 0
+        done = self.asked - len(self.asking.failures)
+        return self.asking.conclude(self.asked, kept, {"asked": done, **facts}, notices)
 
 
 def speakers_of(options: AskOptions, task: str = "answers") -> tuple[Speaker, ...]:
@@ -186,17 +132,10 @@ def asking(
     step: Step,
 ) -> Iterator[Job]:
     """Begin a part: the engines get their wrappers, the study its record of what is asked."""
-    again = "ended" in study.manifest["stages"].get(verb, {})
     engines = [speaker.engine for speaker in speakers]
-    about = {
-        "engines": [engine.name for engine in engines],
-        "models": [engine.model for engine in engines],
-        "specs": list(dict.fromkeys(options.engines)),
-        "persona": options.persona,
-        **free,
-        **options.limits.document(),
-    }
+    begun = Asking.of(study, verb, engines, step)
+    about = {"persona": options.persona, **free, **about_engines(engines, options.engines, options.limits)}
     with equipped(study, engines, options.limits) as ready:
         study.begin(verb, config, free=about, fresh=not study.has(table))
         study.work(verb)
-        yield Job(study, verb, tuple(speakers), step, again, ready)
+        yield Job(begun, tuple(speakers), ready)

@@ -75,8 +75,8 @@ def _cell(found: Mapping[str, float | None] | None, times: float) -> str:
 def questionnaire_rows(shown: ControlShown) -> list[dict[str, Any]]:
     """Return the lines of the questionnaires, one a model, condition and instrument.
 
-    "spearman", "slope", "mae" and "alpha" are {"lowest", "highest"} of the five traits; "bleed", "acquiescence" and
-    "refused" {"value", "low", "high"}.
+    "spearman", "slope", "mae" and "alpha" are {"lowest", "highest"} of the five traits; "bleed.size", "acquiescence"
+    and "refused" {"value", "low", "high"}.
     """
     rows: list[dict[str, Any]] = []
     for model in shown.models:
@@ -88,7 +88,7 @@ def questionnaire_rows(shown: ControlShown) -> list[dict[str, Any]]:
                 known = [each["value"] for each in found if each is not None and each["value"] is not None]
                 if known:
                     row[measure] = {"lowest": min(known), "highest": max(known)}
-            for measure in ("bleed", "acquiescence", "refused"):
+            for measure in ("bleed.size", "acquiescence", "refused"):
                 each = shown.scored(one, measure)
                 if each is not None:
                     row[measure] = {name: each[name] for name in ("value", "low", "high")}
@@ -104,11 +104,11 @@ def questionnaire_text(rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     names = [f"{row['instrument']}: {row['model']}, {row['condition']}" for row in shown]
     wide = max(len("instrument: model, condition"), *(len(name) for name in names))
-    titles = ("rank r", "slope", "off, points", "alpha", "bleed", "refused, %")
+    titles = ("rank r", "slope", "off, points", "alpha", "noisy bleed", "refused, %")
     lines = [f"{'instrument: model, condition':<{wide}}" + "".join(f"{title:>20}" for title in titles)]
     for name, row in zip(names, shown, strict=True):
         cells = [_spanned(row.get(measure), 100.0 if measure == "mae" else 1.0) for measure in _SPANS]
-        cells += [_cell(row.get("bleed"), 1.0), _cell(row.get("refused"), 100.0)]
+        cells += [_cell(row.get("bleed.size"), 1.0), _cell(row.get("refused"), 100.0)]
         lines.append(f"{name:<{wide}}" + "".join(f"{cell:>20}" for cell in cells))
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cityfolk.errors import CityfolkError, IncompleteError, UsageError
 from cityfolk.evaluation.adapted import without_adapter
+from cityfolk.evaluation.feeling.classifiers import Classifier
 from cityfolk.preferences.records import UNTARGETED
 from cityfolk.stages import (
     control_bias,
@@ -20,6 +21,7 @@ from cityfolk.stages import (
     control_text,
 )
 from cityfolk.stages.ask_control import AskOptions, rounds
+from cityfolk.stages.control_refusals import judge_of, replies_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.study.folder import Study
 from cityfolk.types import Finding
@@ -61,6 +63,11 @@ def parts_of(options: AskOptions) -> list[Part]:
     if wrong is not None:
         raise UsageError(f"control has no part {wrong!r}", hint=f"one of {', '.join(names)}")
     wanted = options.only or options.size.parts or names
+    if options.refusal_judge and control_cost.NAME not in wanted:
+        raise UsageError(
+            f"a refusal judge reads what the part {control_cost.NAME!r} asks, which is not among the parts asked for",
+            hint=f"add --only {control_cost.NAME}, or ask for the preset full",
+        )
     return [part for part in PARTS if part.NAME in wanted]
 
 
@@ -102,8 +109,7 @@ def plan_control(options: AskOptions, study: Study | None = None) -> dict[str, A
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(sum(known)) if known and len(known) == len(values) else None
+    return None if any(value is None for value in values) else float(sum(value or 0.0 for value in values))
 
 
 def plan_words(plan: Mapping[str, Any]) -> str:
@@ -137,6 +143,8 @@ def ask_control(study: Study, options: AskOptions, *, step: Step = quiet) -> dic
     """
     asked = rounds(options, study)
     chosen = parts_of(options)
+    if options.refusal_judge:
+        judge_of(options)  # a wrong name is told before anybody is asked
     notices: list[str] = []
     failed: dict[str, CityfolkError] = {}
     whole: list[str] = []
@@ -160,12 +168,12 @@ def has_parts(study: Study) -> bool:
 
 
 def measure_parts(
-    study: Study, *, classifiers: Sequence[str] = (), step: Step = quiet
+    study: Study, *, classifiers: Sequence[Classifier | str] = (), step: Step = quiet
 ) -> tuple[list[Finding], dict[str, CityfolkError]]:
     """Measure every part that there is; return the findings, and the errors of the parts that could not be measured.
 
-    `classifiers` go to the part that reads feelings. Where no part can be measured the first error is
-    raised.
+    `classifiers`, loaded ones or names, go to the parts that read feelings and toxicity. Where no part can be measured
+    the first error is raised.
     """
     found: list[Finding] = []
     failed: dict[str, CityfolkError] = {}
@@ -180,6 +188,18 @@ def measure_parts(
     if failed and not found:
         raise next(iter(failed.values()))
     return on_one_sheet(found), failed
+
+
+def unread(study: Study, classifiers: Sequence[Classifier]) -> list[str]:
+    """Say which classifiers of toxicity have nothing to read, and how that is asked for."""
+    if control_cost.has(study) and replies_of(study.read(control_cost.TABLE)).height:
+        return []
+    return [
+        f"{one.name} reads toxicity in the replies that the part cost asks for, and there are none: ask for them with "
+        f"`cityfolk evaluate {study.folder} control --preset quick --only cost --engine ENGINE`"
+        for one in classifiers
+        if one.reads == "toxicity" and has_parts(study)
+    ]
 
 
 def on_one_sheet(findings: Sequence[Finding]) -> list[Finding]:

@@ -29,6 +29,7 @@ from cityfolk.evaluation.control.situations import (
     situations,
 )
 from cityfolk.evaluation.control.trials import trials_of
+from cityfolk.evaluation.control.unseen import unseen
 from cityfolk.evaluation.preferences.tables import CALIBRATED, TARGETS, UNTARGETED, Z, matrix
 from cityfolk.evaluation.psychometrics.administration import Respondent, Said
 from cityfolk.evaluation.psychometrics.reliability import alpha
@@ -37,12 +38,14 @@ from cityfolk.evaluation.psychometrics.sheets import sheets
 from cityfolk.personality.norms import INSTRUMENT
 from cityfolk.preferences.targets import parse_targets
 from cityfolk.stages.ask_control import AskOptions, adapter_in
+from cityfolk.stages.control_estimates import CHOICE, estimated
 from cityfolk.stages.control_jobs import Speaker, asking, speakers_of
 from cityfolk.stages.measure_control import has_control
 from cityfolk.stages.measure_pairs import preferences_of
 from cityfolk.stages.step import Step, quiet
+from cityfolk.stages.unseen import trainings_of
 from cityfolk.study.folder import Study
-from cityfolk.types import Finding
+from cityfolk.types import Finding, Request
 
 NAME = TABLE = VERB = "situations"
 SIZES = MappingProxyType({"quick": (16, 1), "standard": (64, 2), "full": (64, 4)})
@@ -51,7 +54,7 @@ _READERS = ("rater", "grammar")  # whose reading of free text is held against de
 
 
 def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
-    """Say what is asked before anybody is asked."""
+    """Say what is asked before anybody is asked; with a study also what is open, tokens and cost."""
     vectors, orders = SIZES[options.preset]
     personas = sum(1 for name in options.engines if options.persona and adapter_in(name))
     respondents = personas + (len(options.engines) - personas) * (vectors + 1)
@@ -60,7 +63,17 @@ def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
         f"{items} situations with four things to do, in {orders} order{'s' if orders > 1 else ''} of the options, "
         f"by {respondents:,} respondents: personalities, and each model without one"
     )
-    return {"calls": respondents * items * orders, "words": words}
+    told: dict[str, Any] = {"calls": respondents * items * orders, "words": words}
+    if study is not None:
+        seed = study.seed(options.seed)
+        targets = parse_targets((f"sobol:{vectors}", "none"), None, seed)
+
+        def asked(speaker: Speaker) -> Iterator[Request]:
+            for *_, request in requests(speaker.respondents(targets), speaker.model, orders=orders, seed=seed):
+                yield request
+
+        told["asked"] = [estimated(study, speakers_of(options), asked, stage=VERB, prompt=PROMPTS, wrote=CHOICE)]
+    return told
 
 
 def give(study: Study, options: AskOptions, *, step: Step = quiet) -> dict[str, Any]:
@@ -154,7 +167,8 @@ def _texts(study: Study) -> dict[tuple[str, str], Method]:
     """Return what the embedded model's grammar (else the shipped rater) reads in each model's free text."""
     if not has_control(study):
         return {}
-    trials = trials_of(preferences_of(study))
+    data, _ = unseen(preferences_of(study), trainings_of(study))
+    trials = trials_of(data)
     rows = trials.rows.filter(pl.col(TARGETS[0]).is_not_null())
     found: dict[tuple[str, str], Method] = {}
     for judge in _READERS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,36 +18,40 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from cityfolk.evaluation.adapted import of_base
 from cityfolk.evaluation.control.stability import (
     SMALL_TALK,
     TURNS,
     Crossed,
     Talks,
     asked_turns,
-    base_model,
     conversation_findings,
     form_findings,
     question_at,
+    voice_of,
 )
 from cityfolk.personality.reference import z_from_percentile
 from cityfolk.preferences.answers import MAX_TOKENS, parse_answer
 from cityfolk.preferences.judging.base import Item, Judge
 from cityfolk.preferences.judging.registry import kind_of, load_judge
-from cityfolk.preferences.prompts import ANSWER, answer_messages, answer_prompt_hash
+from cityfolk.preferences.prompts import ANSWER, answer_messages, answer_prompt_hash, wordings_hash
 from cityfolk.preferences.records import TARGET_COLUMNS, UNTARGETED
 from cityfolk.preferences.targets import UNTARGETED as NOBODY
 from cityfolk.preferences.targets import Target, parse_targets
-from cityfolk.preferences.wordings import WORDINGS, worded_messages, wordings_hash
 from cityfolk.profiles.conversation import LEFT_OUT, LIMIT_CHARACTERS
 from cityfolk.profiles.guidance import form_for
 from cityfolk.stages.ask_control import AskOptions, adapter_in, control_questions
+from cityfolk.stages.asked import SENTENCES
+from cityfolk.stages.control_estimates import estimated
 from cityfolk.stages.control_jobs import Job, Speaker, asking, speakers_of
 from cityfolk.stages.step import Step, quiet
-from cityfolk.study.folder import Study
+from cityfolk.study.folder import JOURNAL, Study
 from cityfolk.types import BigFive, Finding, Message, Request, Sampling, content_key
 
 Floats = NDArray[np.float64]
 NAME = TABLE = VERB = "stability"
+WORDINGS = ("levels", "adjectives", "numbers", "sentences")
+"""How a request is told, of `personality.words.WORDINGS`: the way of all other requests first."""
 TEMPERATURES = (0.3, 0.7, 1.0)
 TALK_TEMPERATURE = 0.7
 TALK, FORM = "conversation", "form"
@@ -98,7 +103,7 @@ SIZES = MappingProxyType({"quick": Size(4, 4, 2, 2), "standard": Size(16, 8, 4, 
 
 
 def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
-    """Say what is asked before anybody is asked."""
+    """Say what is asked before anybody is asked; with a study also what is open, tokens and cost."""
     size = SIZES[options.preset]
     personas = sum(1 for name in options.engines if options.persona and adapter_in(name))
     others = len(options.engines) - personas
@@ -108,7 +113,32 @@ def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
         f"{len(WORDINGS)} wordings of the request, at {len(TEMPERATURES)} temperatures, {size.draws} times each; read "
         f"by {' and '.join(_readers(options))}, who need no calls"
     )
-    return {"calls": talks * TURNS + others * size.forms, "words": words}
+    told: dict[str, Any] = {"calls": talks * TURNS + others * size.forms, "words": words}
+    if study is not None:
+        asked = partial(_foreseen, study, size, study.seed(options.seed))
+        told["asked"] = [estimated(study, speakers_of(options), asked, stage=VERB, prompt=ANSWER)]
+    return told
+
+
+def _foreseen(study: Study, size: Size, seed: int, speaker: Speaker) -> Iterator[Request]:
+    """Yield what one speaker will be asked; turns whose earlier answers are not there yet go on from usual ones."""
+    targets = parse_targets((f"sobol:{max(size.talks, size.vectors)}",), None, seed)
+    questions, texts = _questions(), [text for _, text in _questions()]
+    done = study.journal.settled(VERB)[0] if (study.folder / JOURNAL).exists() else {}
+    for number, (name, vector, told) in enumerate(_talks(speaker, targets[: size.talks])):
+        history: list[tuple[str, str]] = []
+        for turn in range(1, TURNS + 1):
+            question, _ = question_at(turn, number, texts)
+            messages, _ = talk_messages(history, question, vector if told else None, speaker.model)
+            sampling = Sampling(temperature=TALK_TEMPERATURE, max_tokens=MAX_TOKENS, seed=seed, sample=number)
+            request = Request(messages=messages, model=speaker.model, sampling=sampling, label=f"{name} turn {turn}")
+            row = done.get(int(request.key, 16))
+            history.append((question, SENTENCES if row is None else parse_answer(request, study.journal.reply(row))))
+            yield request
+    if speaker.persona is None:
+        vectors, some = targets[: size.vectors], questions[: size.questions]
+        for *_, request in _form_requests(speaker, vectors, some, size.draws, seed):
+            yield request
 
 
 def _readers(options: AskOptions) -> list[str]:
@@ -154,7 +184,7 @@ def _questions() -> list[tuple[str, str]]:
 
 
 def _prompt_hash() -> str:
-    return content_key([answer_prompt_hash(), wordings_hash(), list(SMALL_TALK), LEFT_OUT, TURNS])
+    return content_key([answer_prompt_hash(), wordings_hash(WORDINGS), list(SMALL_TALK), LEFT_OUT, TURNS])
 
 
 # ------------------------------------------------------------------------------------------------------- conversations
@@ -239,7 +269,7 @@ def _form_requests(
         assert target.vector is not None
         for name, text in questions:
             for wording in WORDINGS:
-                messages = worded_messages(text, target.vector, wording)
+                messages = answer_messages(text, target.vector, wording)
                 for temperature in TEMPERATURES:
                     for sample in range(draws):
                         sampling = Sampling(temperature=temperature, max_tokens=MAX_TOKENS, seed=seed, sample=sample)
@@ -303,7 +333,7 @@ def has(study: Study) -> bool:
 
 def evidence(study: Study, *, step: Step = quiet) -> list[Finding]:
     """Return the findings `control.stability.`, by every judge in process that has percentiles."""
-    table, seed = study.read(TABLE), study.config(VERB)["seed"]
+    table, seed = study.read(TABLE).filter(pl.col("wording").is_in(WORDINGS)), study.config(VERB)["seed"]
     names = study.manifest["stages"][VERB]["free"].get("readers", ["rater"])
     found: list[Finding] = []
     with threadpool_limits(limits=1, user_api="blas"):
@@ -330,8 +360,8 @@ def _by(judge: Judge, table: pl.DataFrame, seed: int) -> Iterator[Finding]:
         source, words = f"{judge.name}|{model}|{condition}", f"{condition}, by {judge.name}"
         talks = part.filter(pl.col("kind") == TALK)
         if talks.height:
-            voice = _voice(asked, read, str(model))
-            yield from conversation_findings(_talks_of(talks, read, voice), source, words, seed)
+            voice = _voice(asked, read, talks)
+            yield from conversation_findings(_talks_of(talks, read, *voice), source, words, seed)
         crossed = crossed_of(part.filter(pl.col("kind") == FORM), read)
         if crossed is not None:
             yield from form_findings(crossed, source, words, seed)
@@ -348,22 +378,22 @@ def read_by(judge: Judge, texts: Sequence[str]) -> Floats:
     return made
 
 
-def _voice(asked: pl.DataFrame, read: Floats, model: str) -> Floats:
-    """Return the z of a model's own voice, of the model without its adapter if need be; 0 where nobody heard it."""
+def _voice(asked: pl.DataFrame, read: Floats, talks: pl.DataFrame) -> tuple[Floats, Floats]:
+    """Return the own voice behind some talks, without an adapter, and its error, z; 0 if nobody heard it."""
     rows = asked.with_row_index("place").filter((pl.col("condition") == UNTARGETED) & (pl.col("kind") == TALK))
-    own = rows.filter(pl.col("model").is_in([model, base_model(model)]))
+    own = of_base(rows, talks)
     values = read[own["place"].to_numpy()] if own.height else np.zeros((0, len(TARGET_COLUMNS)))
-    given = np.isfinite(values).sum(axis=0)
-    return np.where(given > 0, np.nansum(values, axis=0) / np.maximum(given, 1), 0.0)
+    return voice_of(values, own["conversation"].cast(pl.Int64).to_numpy())
 
 
-def _talks_of(part: pl.DataFrame, read: Floats, voice: Floats) -> Talks:
+def _talks_of(part: pl.DataFrame, read: Floats, voice: Floats, error: Floats) -> Talks:
     return Talks(
         asked=np.asarray(z_from_percentile(part.select(TARGET_COLUMNS).to_numpy())),
         read=read[part["place"].to_numpy()],
         turn=part["turn"].cast(pl.Int64).to_numpy(),
         conversation=part["conversation"].cast(pl.Int64).to_numpy(),
         voice=voice,
+        voice_error=error,
         left_out=part["left_out"].cast(pl.Int64).to_numpy(),
     )
 

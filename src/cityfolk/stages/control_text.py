@@ -10,6 +10,7 @@ from cityfolk.errors import UsageError
 from cityfolk.preferences.judging.registry import kind_of
 from cityfolk.stages.answers import answer_questions, plan_answers
 from cityfolk.stages.ask_control import ARCHETYPES, HELD_OUT, VOICE_SAMPLES, AskOptions, adapter_in, control_questions
+from cityfolk.stages.control_estimates import judging
 from cityfolk.stages.judge import JudgeOptions, judge_answers
 from cityfolk.stages.measure_control import has_control, measure_control
 from cityfolk.stages.step import Step, quiet
@@ -41,6 +42,8 @@ def plan(options: AskOptions, study: Study | None = None) -> dict[str, Any]:
     told |= {"calls": answers + told["calls_to_judge"], "words": _words(told)}
     if study is not None and study.has("questions"):
         told["asked"] = [plan_answers(study, options.answers(voice=voice)) for voice in (False, True)]
+        if judges and answers:
+            told["asked"].append(judging(study, judges, answers, options.limits))
     return told
 
 

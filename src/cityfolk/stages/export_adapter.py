@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cityfolk.engines.trained_on import RECORD, trained_on
 from cityfolk.engines.transformers_load import fetch_model, find_model, require
 from cityfolk.errors import CityfolkError, DataError, UsageError
 from cityfolk.pocket import gguf
@@ -47,7 +48,7 @@ def export_adapter(
     if form != "merged" and _of_pockets_kind(base):
         return _pocket(base, place, to)
     merged = merge_adapter(base, place, to / name, dtype=dtype)
-    if (place / "training.json").is_file():
+    if (place / RECORD).is_file():
         write_text(merged / CARD, merged_card(read_training(place), name))
     if form == "merged":
         return Exported(files=[merged], next=[])
@@ -55,8 +56,9 @@ def export_adapter(
     if form == "gguf":
         return Exported(files=[merged], next=steps)
     text = _for_ollama(merged, f"{name}.gguf")
-    write_text(to / "Modelfile", text)
-    return Exported(files=[merged, to / "Modelfile"], next=[*steps, f"ollama create {name} -f {to / 'Modelfile'}"])
+    about = to / f"{name}.Modelfile"
+    write_text(about, text)
+    return Exported(files=[merged, about], next=[*steps, f"ollama create {name} -f {about}"])
 
 
 def find_adapter_folder(folder: Path, adapter: str) -> Path:
@@ -103,8 +105,7 @@ def _trained_on(adapter: Path) -> str:
 
 def _as_trained(adapter: Path, base: Path, revisions: set[str]) -> None:
     """Raise DataError where the weights in `base` are others than those that the adapter was trained on."""
-    file = adapter / "training.json"
-    trained = read_training(adapter).revision if file.is_file() else ""
+    _, trained = trained_on(adapter)
     if trained and trained not in revisions:
         raise DataError(
             f"the adapter {adapter.name} was trained on weights of the revision {trained}, and {base} holds others",
@@ -126,8 +127,9 @@ def _pocket(base: Path, adapter: Path, to: Path) -> Exported:
         to.mkdir(parents=True, exist_ok=True)
     written = gguf.write_gguf(base, to / f"{name}.gguf", adapter=adapter, name=name)
     context = json.loads((base / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
-    write_text(to / "Modelfile", gguf.modelfile(written.name, context=context))
-    return Exported(files=[written, to / "Modelfile"], next=[f"ollama create {name} -f {to / 'Modelfile'}"])
+    about = to / f"{name}.Modelfile"
+    write_text(about, gguf.modelfile(written.name, context=context))
+    return Exported(files=[written, about], next=[f"ollama create {name} -f {about}"])
 
 
 def _for_ollama(merged: Path, file: str) -> str:

@@ -13,6 +13,7 @@ from cityfolk.errors import CityfolkError, StudyError, UsageError
 from cityfolk.evaluation.corpus import Corpus
 from cityfolk.evaluation.expressed import expressed_findings
 from cityfolk.evaluation.fairness.pairs import counterfactual_evidence
+from cityfolk.evaluation.feeling.classifiers import Classifier, load_classifier
 from cityfolk.evaluation.people import evaluate_people
 from cityfolk.evaluation.personality_check import personality_findings
 from cityfolk.evaluation.text_basic import text_findings, valid_finding
@@ -20,13 +21,14 @@ from cityfolk.places.pack import load_place
 from cityfolk.profiles.cohort import ADULTS, filter_conditions
 from cityfolk.reports.control_inputs import ControlShown
 from cityfolk.stages.control_lines import control_rows, questionnaire_rows
-from cityfolk.stages.control_parts import has_parts, measure_parts
+from cityfolk.stages.control_parts import has_parts, measure_parts, unread
 from cityfolk.stages.control_questionnaire import DETAILS as QUESTIONNAIRE
 from cityfolk.stages.measure_control import no_control
 from cityfolk.stages.measure_pairs import has_preferences, measure_pairs
 from cityfolk.stages.people import place_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.stages.text import TextOptions, details_frame, measure_text, text_fields, youngest_of
+from cityfolk.stages.unseen import lines as unseen_lines
 from cityfolk.study.folder import Study
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
@@ -49,15 +51,15 @@ def measure(
     what: Sequence[str] | None = None,
     *,
     embedder: str = "lexical",
-    classifiers: Sequence[str] = (),
+    classifiers: Sequence[Classifier | str] = (),
     step: Step = quiet,
 ) -> dict[str, Any]:
     """Measure the parts of a study that are asked for (all there are, by default) and keep the findings.
 
-    `embedder` and `classifiers` name models on this machine for the text; without them what ships is used. Of control
-    the summary has its "control" lines and the parts that "failed" with their errors; the others are measured.
+    `embedder` and `classifiers` name models on this machine for the text, and classifiers for control as well; without
+    them what ships is used. Of control the summary has its "control" lines and the parts that "failed" with their
+    errors; the others are measured; and "notices".
     """
-    options = TextOptions(embedder=embedder, classifiers=tuple(classifiers))
     available: dict[str, Callable[[], list[Finding]]] = {}
     if study.has("people") and not is_imported(study):
         available["people"] = lambda: _people(study)
@@ -76,7 +78,10 @@ def measure(
         if name not in available:
             raise _absent(study, name)
     chosen = list(what or available)
-    free = {"what": chosen, "embedder": embedder, "classifiers": list(classifiers)}
+    # What can't be loaded is told before anything is measured.
+    loaded = tuple(load_classifier(one) if isinstance(one, str) else one for one in classifiers)
+    options = TextOptions(embedder=embedder, classifiers=loaded)
+    free = {"what": chosen, "embedder": embedder, "classifiers": [one.name for one in loaded]}
     study.begin("evaluate", {}, free=free)
     study.work("evaluate")
     for done, name in enumerate(chosen):
@@ -87,6 +92,7 @@ def measure(
     if "control" not in chosen:
         return _summary(study)
     told = {"control": control_rows(study.findings()), "questionnaire": [], "failed": failed}
+    told["notices"] = unread(study, loaded) + unseen_lines(study.findings().iter_rows(named=True))
     if study.has(QUESTIONNAIRE):
         shown = ControlShown(findings=study.findings(), details=study.read(QUESTIONNAIRE))
         told["questionnaire"] = questionnaire_rows(shown)

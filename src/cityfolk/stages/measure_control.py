@@ -25,6 +25,7 @@ from cityfolk.stages.judge_tables import read_calibrations
 from cityfolk.stages.measure_pairs import preferences_of
 from cityfolk.stages.step import Step, quiet
 from cityfolk.stages.text import details_frame
+from cityfolk.stages.unseen import without_trained
 from cityfolk.study.folder import Study
 from cityfolk.types import Finding
 from cityfolk.vocabulary import TRAITS
@@ -60,7 +61,7 @@ def measure_control(study: Study, *, step: Step = quiet) -> list[Finding]:
     """
     if not has_control(study):
         raise no_control(study)
-    data = side_by_side(study, preferences_of(study))
+    data, left_out = control_data(study)
     trials = trials_of(data)
     with threadpool_limits(limits=1, user_api="blas"):
         step("evaluate control", 0, 2, TRUE_TEXT)
@@ -76,7 +77,16 @@ def measure_control(study: Study, *, step: Step = quiet) -> list[Finding]:
         marks = [*evidence.details, *pole_examples(trials_of(data), data.answers, data.questions)]
     study.write(DETAILS, details_frame(marks))
     step("evaluate control", 2, 2, "")
-    return list(evidence.findings)
+    return [*evidence.findings, *left_out]
+
+
+def control_data(study: Study) -> tuple[Preferences, list[Finding]]:
+    """Return what control is measured on, and the findings `control.unseen` of the adapters that were trained on some.
+
+    An adapter's answers are a condition of the model that it adapts; none are to questions that a training had a say
+    in. UsageError where nothing remains.
+    """
+    return without_trained(study, side_by_side(study, preferences_of(study)))
 
 
 def side_by_side(study: Study, data: Preferences) -> Preferences:

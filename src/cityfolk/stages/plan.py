@@ -21,7 +21,7 @@ from cityfolk.stages.lives import WriteOptions, choose, sampling_of
 from cityfolk.study.folder import JOURNAL, Study
 from cityfolk.types import Citizen, Request, Sampling
 
-SAMPLE = 50  # citizens whose prompts are counted
+SAMPLE = 50  # citizens, or requests, whose prompts are counted
 # A field of two sentences, a short field, an item: the lengths in characters that the guidance asks for.
 _TEXT, _SHORT = 150, 22
 _LISTS = ("strengths", "weaknesses")
@@ -154,6 +154,38 @@ def estimate_calls(
         usd_if_cached=cached,
         price=_price_words(price),
     )
+
+
+class Sample:
+    """Some fifty to a hundred requests of a stream of any length, evenly apart, and how long those that count are."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._seen, self._apart = 0, 1
+        self._counted, self._characters = 0, 0
+
+    def add(self, request: Request, *, counts: bool = True) -> None:
+        """See the next request, and whether it counts among those whose length is wanted."""
+        if counts:
+            self._counted += 1
+            self._characters += len(_text(request))
+        if self._seen % self._apart == 0:
+            self.requests.append(request)
+        self._seen += 1
+        if len(self.requests) > 2 * SAMPLE:
+            self.requests = self.requests[::2]
+            self._apart *= 2
+
+    def more(self, count: Callable[[str], int]) -> float:
+        """Return by how many tokens the mean of those that count is longer than the mean of the sample.
+
+        In a conversation turns grow, so that any fifty of them may be too long or too short.
+        """
+        texts = [_text(request) for request in self.requests]
+        if not self._counted or not texts:
+            return 0.0
+        apart = self._characters / self._counted - sum(map(len, texts)) / len(texts)
+        return apart * sum(map(count, texts)) / max(1, sum(map(len, texts)))
 
 
 def counter(engine: Engine) -> tuple[Callable[[str], int], str]:

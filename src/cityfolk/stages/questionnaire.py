@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from time import perf_counter
 from typing import Any
 
 import polars as pl
 
-from cityfolk.engines.ask import Progress, ask
 from cityfolk.engines.base import Engine
-from cityfolk.engines.prices import load_prices
-from cityfolk.errors import EngineError, IncompleteError, UsageError
+from cityfolk.errors import UsageError
 from cityfolk.evaluation.psychometrics.administration import (
     PROMPTS,
     Design,
@@ -31,20 +29,25 @@ from cityfolk.personality.inventory import Item
 from cityfolk.personality.norms import INSTRUMENT
 from cityfolk.preferences.records import PROMPTED, UNTARGETED
 from cityfolk.preferences.targets import parse_targets
-from cityfolk.stages.answers import adapter_of
-from cityfolk.stages.asked import failures_left, notices_of, persona_of, stopped_error
-from cityfolk.stages.engines import Limits, engine_price, equipped, labels, load_engines, require_task
-from cityfolk.stages.plan import estimate_calls, plan_document
+from cityfolk.stages.asked import (
+    Asking,
+    about_engines,
+    adapter_of,
+    nothing_answered,
+    persona_of,
+    plan_asked,
+    refuse_renamed,
+    target_values,
+)
+from cityfolk.stages.engines import Limits, equipped, load_engines, require_task
 from cityfolk.stages.step import Step, quiet
-from cityfolk.study.folder import JOURNAL, Study
-from cityfolk.study.rows import Rows
-from cityfolk.types import Failure, Finding, Reply, Request
+from cityfolk.study.folder import Study
+from cityfolk.types import Finding, Reply, Request
 
 STAGE = VERB = "questionnaire"
 TABLE = "responses"
 ATTEMPTS = 3
 _CHUNK = 5_000  # rows that are held as dictionaries
-_SAMPLE = 50  # requests whose tokens are counted for a plan
 _IDENTITY = ("engine", "model", "adapter", "condition", "respondent_id", "instrument", "item_id", *FORM)
 
 
@@ -90,17 +93,10 @@ class _Speaker:
         return UNTARGETED if respondent.vector is None else self.adapter or PROMPTED
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Job:
-    study: Study
     designs: list[Design]
     speakers: list[_Speaker]
-    labels: list[str]
-    again: bool
-    step: Step
-    failures: list[Failure] = field(default_factory=list)
-    stopped: dict[int, EngineError | IncompleteError] = field(default_factory=dict)
-    began: float = field(default_factory=perf_counter)
 
     def size(self, speaker: _Speaker) -> int:
         return sum(design.calls(len(speaker.respondents)) for design in self.designs)
@@ -110,32 +106,8 @@ class _Job:
             for respondent, form, item, request in requests(design, speaker.respondents, speaker.model):
                 yield design, respondent, form, item, request
 
-    def give(self, number: int, engine: Engine) -> None:
-        """Have one engine answer everything; where it stops, remember why."""
-        speaker = self.speakers[number]
-        title = f"{VERB} {self.labels[number]}" if len(self.labels) > 1 else VERB
-        total, began = self.size(speaker), perf_counter()
-
-        def told(progress: Progress) -> None:
-            rate = f"{progress.settled / max(perf_counter() - began, 1e-9):,.0f} answers/s"
-            self.step(title, progress.settled, total, rate)
-
-        stream = (request for *_, request in self.asked(speaker))
-        try:
-            replies = ask(
-                self.study.journal,
-                engine,
-                stream,
-                _parse,
-                stage=STAGE,
-                attempts=ATTEMPTS,
-                again=self.again,
-                keep_cut=True,
-                on_progress=told,
-            )
-            self.failures += [result for _, result in replies if isinstance(result, Failure)]
-        except (EngineError, IncompleteError) as error:
-            self.stopped[number] = error
+    def requests(self, speaker: _Speaker) -> Iterator[Request]:
+        return (request for *_, request in self.asked(speaker))
 
 
 def give(study: Study, options: QuestionnaireOptions, *, step: Step = quiet) -> dict[str, Any]:
@@ -146,15 +118,16 @@ def give(study: Study, options: QuestionnaireOptions, *, step: Step = quiet) -> 
     """
     engines = load_engines(options.engines, options.limits)
     require_task(engines, "answers")
-    designs, speakers = _prepare(study, options, engines)
-    again = "ended" in study.manifest["stages"].get(VERB, {})
+    job = _prepare(study, options, engines)
+    asking = Asking.of(study, VERB, engines, step)
     with equipped(study, engines, options.limits) as ready:
-        study.begin(VERB, _config(speakers[0], designs[0]), free=_free(options, engines), fresh=_nothing(study))
+        fresh = nothing_answered(study, TABLE, STAGE)
+        study.begin(VERB, _config(job.speakers[0], job.designs[0]), free=_free(options, engines), fresh=fresh)
         study.work(VERB)
-        job = _Job(study, designs, speakers, labels(engines), again, step)
-        for number, engine in enumerate(ready):
-            job.give(number, engine)
-    return _conclude(job, engines)
+        for number, (engine, speaker) in enumerate(zip(ready, job.speakers, strict=True)):
+            asked = job.requests(speaker)
+            deque(asking.ask(number, engine, asked, _parse, job.size(speaker), attempts=ATTEMPTS), maxlen=0)
+    return _conclude(asking, job)
 
 
 def plan_questionnaire(study: Study, options: QuestionnaireOptions) -> dict[str, Any]:
@@ -164,37 +137,12 @@ def plan_questionnaire(study: Study, options: QuestionnaireOptions) -> dict[str,
     """
     engines = load_engines(options.engines, options.limits)
     require_task(engines, "answers")
-    designs, speakers = _prepare(study, options, engines)
-    job = _Job(study, designs, speakers, labels(engines), again=False, step=quiet)
-    done = study.journal.settled(STAGE)[0] if (study.folder / JOURNAL).exists() else Rows()
-    prices, estimates, first = load_prices(), [], None
-    for engine, speaker, label in zip(engines, speakers, job.labels, strict=True):
-        kept: dict[int, bool] = {}
-        sample: list[Request] = []
-        for *_, request in job.asked(speaker):
-            first = first or request
-            kept.setdefault(int(request.key, 16), int(request.key, 16) in done)
-            if len(sample) < _SAMPLE:
-                sample.append(request)
-        estimates.append(
-            estimate_calls(
-                engine,
-                label,
-                PROMPTS,
-                sample,
-                calls=sum(not known for known in kept.values()),
-                answered=sum(kept.values()),
-                wrote=1.0,
-                how="one option",
-                price=engine_price(engine, prices),
-            )
-        )
-    if first is None:
-        raise UsageError("nobody is asked anything", hint="give an engine, a target and an instrument")
-    return plan_document(engines[0], first, estimates) | {
-        "instruments": [design.instrument for design in designs],
-        "forms": len(designs[0].forms),
-        "respondents": [len(speaker.respondents) for speaker in speakers],
+    job = _prepare(study, options, engines)
+    spoken = [(one, PROMPTS, job.requests(as_)) for one, as_ in zip(engines, job.speakers, strict=True)]
+    return plan_asked(study, spoken, stage=STAGE, wrote=(1.0, "one option")) | {
+        "instruments": [design.instrument for design in job.designs],
+        "forms": len(job.designs[0].forms),
+        "respondents": [len(speaker.respondents) for speaker in job.speakers],
     }
 
 
@@ -225,9 +173,7 @@ def measure_questionnaire(study: Study) -> list[Finding]:
 # ------------------------------------------------------------------------------------------------------------ preparing
 
 
-def _prepare(
-    study: Study, options: QuestionnaireOptions, engines: Sequence[Engine]
-) -> tuple[list[Design], list[_Speaker]]:
+def _prepare(study: Study, options: QuestionnaireOptions, engines: Sequence[Engine]) -> _Job:
     seed = study.seed(options.seed)
     if not options.instruments:
         raise UsageError("no instrument is asked for", hint=f"such as {INSTRUMENT}")
@@ -253,28 +199,10 @@ def _prepare(
         )
         for engine, adapter in zip(engines, adapters, strict=True)
     ]
-    _refuse_renamed(study, everybody + persona)
-    return designs, speakers
-
-
-def _refuse_renamed(study: Study, respondents: Sequence[Respondent]) -> None:
-    """Raise UsageError for a respondent under whose name the study has answers to another vector."""
-    if not study.has(TABLE):
-        return
-    known = study.scan(TABLE).select("respondent_id", *TARGETS).unique().collect()
-    vectors = {name: tuple(vector) for name, *vector in known.iter_rows()}
-    for respondent in respondents:
-        if vectors.get(respondent.respondent_id, _vector(respondent)) != _vector(respondent):
-            raise UsageError(
-                f"{study.folder} has answers under another vector called {respondent.respondent_id!r}",
-                hint="give this target another name",
-            )
-
-
-def _vector(respondent: Respondent) -> tuple[float | None, ...]:
-    if respondent.vector is None:
-        return (None,) * len(TARGETS)
-    return tuple(value for _, value in respondent.vector.items())
+    if study.has(TABLE):
+        known = study.scan(TABLE).select("respondent_id", *TARGETS).unique().collect()
+        refuse_renamed(study, known, [(one.respondent_id, one.vector) for one in everybody + persona])
+    return _Job(designs, speakers)
 
 
 def _config(speaker: _Speaker, design: Design) -> dict[str, Any]:
@@ -290,18 +218,8 @@ def _free(options: QuestionnaireOptions, engines: Sequence[Engine]) -> dict[str,
         "wordings": options.wordings,
         "samples": options.samples,
         "persona": options.persona,
-        "engines": [engine.name for engine in engines],
-        "models": [engine.model for engine in engines],
-        "specs": list(dict.fromkeys(options.engines)),
-        **options.limits.document(),
+        **about_engines(engines, options.engines, options.limits),
     }
-
-
-def _nothing(study: Study) -> bool:
-    """Say whether no engine has answered an item of this study."""
-    if study.has(TABLE):
-        return False
-    return not (study.folder / JOURNAL).exists() or not study.journal.settled(STAGE)[0]
 
 
 # ----------------------------------------------------------------------------------------------------------- concluding
@@ -311,43 +229,29 @@ def _parse(request: Request, reply: Reply) -> Said:
     return read_reply(reply, form_of(request))
 
 
-def _conclude(job: _Job, engines: Sequence[Engine]) -> dict[str, Any]:
-    """Write the table from the journal, and the failures; raise what there is to raise, else say what was done."""
-    study = job.study
-    now = pl.concat([pl.DataFrame(schema=RESPONSES), *_frames(job)])
+def _conclude(asking: Asking, job: _Job) -> dict[str, Any]:
+    """Write the table from the journal; raise what there is to raise, else say what was done."""
+    study = asking.study
+    now = pl.concat([pl.DataFrame(schema=RESPONSES), *_frames(study, job)])
     before = study.read(TABLE) if study.has(TABLE) else pl.DataFrame(schema=RESPONSES)
     whole = pl.concat([now, before.select(*RESPONSES).join(now, on=_IDENTITY, how="anti")])
-    if whole.height or not job.stopped:
+    if whole.height or not asking.stopped:
         study.write(TABLE, whole.sort(SORTED_BY))
-    left = failures_left(study, STAGE, job.failures)
-    study.replace_failures(STAGE, left)
-    asked = sum(job.size(speaker) for speaker in job.speakers)
-    if job.stopped:
-        raise stopped_error(job.labels, job.stopped, now.height, asked)
     refused = int((now["outcome"] == "refused").sum())
-    notices = notices_of(job.labels, engines)
-    if refused:
-        notices.append(f"{refused:,} of {now.height:,} answers are refusals")
-    seconds = round(perf_counter() - job.began, 1)
+    notices = [f"{refused:,} of {now.height:,} answers are refusals"] if refused else []
     facts = {"responses": whole.height, "asked": now.height, "refused": refused}
-    study.finish(VERB, **facts, failed=len(left), seconds=seconds, notices=notices)
-    if job.failures:
-        raise IncompleteError(
-            f"{len(job.failures):,} of {asked:,} answers are missing; the others are kept",
-            hint=f"see {study.folder / 'failures.jsonl'}; the same command tries them again",
-        )
-    return {**facts, "engines": job.labels, "seconds": seconds, "notices": notices}
+    return asking.conclude(sum(map(job.size, job.speakers)), now.height, facts, notices)
 
 
-def _frames(job: _Job) -> Iterator[pl.DataFrame]:
+def _frames(study: Study, job: _Job) -> Iterator[pl.DataFrame]:
     """Give the rows that the journal has an answer for, in parts."""
-    accepted = job.study.journal.settled(STAGE)[0]
+    accepted = study.journal.settled(STAGE)[0]
     rows: list[dict[str, Any]] = []
     for speaker in job.speakers:
         for design, respondent, form, item, request in job.asked(speaker):
             found = accepted.get(int(request.key, 16))
             if found is not None:
-                rows.append(_row(speaker, design, respondent, form, item, job.study.journal.reply(found)))
+                rows.append(_row(speaker, design, respondent, form, item, study.journal.reply(found)))
             if len(rows) >= _CHUNK:
                 yield pl.DataFrame(rows, schema=RESPONSES)
                 rows = []
@@ -361,7 +265,7 @@ def _row(
     return {
         "respondent_id": respondent.respondent_id,
         "condition": speaker.condition(respondent),
-        **dict(zip(TARGETS, _vector(respondent), strict=True)),
+        **dict(zip(TARGETS, target_values(respondent.vector), strict=True)),
         "engine": speaker.engine,
         "model": speaker.model,
         "adapter": speaker.adapter,

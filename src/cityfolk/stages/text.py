@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from cityfolk.errors import DataError, UsageError
 from cityfolk.evaluation.corpus import Corpus, Detail, Evidence
+from cityfolk.evaluation.feeling.classifiers import Classifier
 from cityfolk.evaluation.flags import judge
 from cityfolk.evaluation.written import written_columns
 from cityfolk.imports.build import build
@@ -26,13 +27,13 @@ from cityfolk.vocabulary import TRAITS
 class TextOptions:
     """What a measurement of text may be given beside the text.
 
-    `embedder` is "lexical" (ships with the package), "none", or a model on this machine; `classifiers` are names or
-    folders of sentiment and emotion models on this machine. `tables` are the place's own (`load_place(...).tables`),
-    `weights` has person_id and weight, `youngest` is the least age that was written.
+    `embedder` is "lexical" (ships with the package), "none", or a model on this machine; `classifiers` are models of
+    sentiment, emotion or toxicity on this machine, loaded or by name or folder. `tables` are the place's own
+    (`load_place(...).tables`), `weights` has person_id and weight, `youngest` is the least age that was written.
     """
 
     embedder: str = "lexical"
-    classifiers: Sequence[str] = ()
+    classifiers: Sequence[Classifier | str] = ()
     tables: pl.DataFrame | None = None
     weights: pl.DataFrame | None = None
     youngest: int = 18

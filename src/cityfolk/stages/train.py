@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from cityfolk.training.card import write_card
 from cityfolk.training.extras import require_extras
 from cityfolk.training.job import Job
 from cityfolk.training.recipe import Recipe, changed, load_recipe
-from cityfolk.types import BigFive
+from cityfolk.types import BigFive, content_key
 from cityfolk.vocabulary import TRAITS
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class TrainOptions:
 class Prepared:
     """Everything a training needs that needs no model: names, recipe, pairs, what control is measured by.
 
-    `watched` are the ids of held-out questions that choose the best checkpoint: what is measured on others is cleaner.
+    `watched` are the held-out questions that choose the best checkpoint, their texts by their ids: control is measured
+    on others.
     """
 
     name: str
@@ -94,7 +96,7 @@ class Prepared:
     train: tuple[PairText, ...]
     held_out: tuple[PairText, ...]
     asked: tuple[Asked, ...]
-    watched: tuple[str, ...]
+    watched: dict[str, str]
     config: dict[str, Any]
 
     @property
@@ -107,7 +109,8 @@ class Prepared:
             "target_name": self.target.name if self.target else "",
             "target": None if vector is None else [value for _, value in vector.items()],
             "table": self.table,
-            "watched_questions": list(self.watched),
+            "watched_questions": sorted(self.watched),
+            "watched_texts": sorted(content_key(text) for text in self.watched.values()),
         }
 
 
@@ -189,8 +192,11 @@ def prepare_training(study: Study, options: TrainOptions, recipe: Recipe, place:
             f"all {pairs.height:,} pairs of {table} are of held-out topics",
             hint="make pairs of the other topics: `cityfolk pair DIR --split all`",
         )
-    name, texts, asked = options.adapter(recipe.objective), _texts(study), _asked(study, target, recipe)
+    name, texts, questions = options.adapter(recipe.objective), _texts(study), study.read("questions")
     held_out = pairs.filter(pl.col("split") == "held-out")
+    watchable = _watchable(questions, held_out["question_id"].to_list())
+    held_out = held_out.filter(pl.col("question_id").is_in(watchable["question_id"].to_list()))
+    asked = _asked(watchable if watchable.height else questions, target, recipe)
     config = {
         "kind": options.kind,
         "target": options.persona,
@@ -208,7 +214,7 @@ def prepare_training(study: Study, options: TrainOptions, recipe: Recipe, place:
         train=_pair_texts(train, texts, recipe, options.vectors),
         held_out=_pair_texts(held_out, texts, recipe, options.vectors),
         asked=tuple(asked),
-        watched=tuple(sorted({one.id for one in asked} | set(held_out["question_id"]))),
+        watched={key: texts[0][key] for key in ({one.id for one in asked} | set(held_out["question_id"]))},
         config=config,
     )
 
@@ -317,14 +323,32 @@ def _pair_texts(
     return tuple(made)
 
 
-def _asked(study: Study, target: Target | None, recipe: Recipe) -> list[Asked]:
-    """Return what control is measured by: held-out questions, under the target or under vectors of their own."""
+def _watchable(questions: pl.DataFrame, paired: Collection[str]) -> pl.DataFrame:
+    """Return the questions that a training may look at: of every held-out topic the first, third, ... are left alone.
+
+    Control is measured on those afterwards. `paired` are the ids with pairs: where pairs are on none of the others,
+    or there are no others, those of a topic that have pairs are looked at.
+    """
+    held = questions.filter(pl.col("split") == "held-out").sort("question_id")
+    usable = pl.col("paired") | ~pl.col("paired").any().over("topic")
+    second = pl.col("place") % 2 == 1
+    looked_at = pl.when((usable & second).any().over("topic")).then(second).otherwise(usable)
+    return (
+        held.with_columns(
+            paired=pl.col("question_id").is_in(list(paired)),
+            place=pl.int_range(pl.len()).over("topic"),
+        )
+        .filter(looked_at)
+        .drop("paired", "place")
+    )
+
+
+def _asked(questions: pl.DataFrame, target: Target | None, recipe: Recipe) -> list[Asked]:
+    """Return what control is measured by: questions under the target, or under vectors of their own."""
     if not recipe.answers:
         return []
-    questions = study.read("questions")
-    split = "held-out" if (questions["split"] == "held-out").any() else "all"
     topic = dict(questions.select("question_id", "topic").iter_rows())
-    chosen = choose_questions(questions, split=split, limit=recipe.answers)
+    chosen = choose_questions(questions, limit=recipe.answers)
     if target is not None:
         return [Asked(id=name, question=text, topic=topic[name], target=target) for name, text in chosen]
     vectors = sobol(min(CONTROL_VECTORS, recipe.answers), derive(recipe.seed, "training", "control"))

@@ -130,8 +130,8 @@ def _what(training: Training, *, merged: bool) -> Iterator[str]:
         yield f"# {_plain(training.name)}: answers with the personality that the prompt asks for"
         yield ""
         yield (
-            f"{what} The prompt describes a personality in five traits, each in words of seven levels, and the model "
-            "answers accordingly: one adapter for every mixture of traits."
+            f"{what} The prompt describes a personality in five traits, {_wordings(training)}, and the model answers "
+            "accordingly: one adapter for every mixture of traits."
         )
     if training.target is not None:
         yield from ("", "| trait | percentile among adults |", "|---|---|")
@@ -139,6 +139,15 @@ def _what(training: Training, *, merged: bool) -> Iterator[str]:
         yield ""
         yield "Percentiles are those of adults on the IPIP-NEO-120."
     yield ""
+
+
+def _wordings(training: Training) -> str:
+    names = [str(name) for name in training.recipe.get("wordings", ())]
+    if names in ([], ["levels"]):
+        return "each in words of seven levels"
+    if len(names) == 1:
+        return f"each in the wording `{names[0]}`"
+    return f"each in one of the {len(names)} wordings that it was trained on ({', '.join(names)})"
 
 
 def _how(training: Training) -> Iterator[str]:
@@ -214,7 +223,7 @@ def _control(training: Training) -> Iterator[str]:
         yield ""
     yield from (
         "The step that was kept was chosen with these figures, so they are on the bright side: `cityfolk evaluate DIR "
-        "control` measures on answers that had no say.",
+        "control` measures on answers to held-out questions that had no say in it.",
         "",
     )
 
@@ -226,7 +235,7 @@ def _use(training: Training) -> Iterator[str]:
     base = "pocket" if pocket else f"hf:{shown}"
     who = _plain(training.target_name) if training.persona else ""
     persona = f" --persona {shlex.quote(who)}" if who else ""
-    yield f"    cityfolk answer DIR --engine {base} --engine {base}+DIR/adapters/{name}{persona}"
+    yield f"    cityfolk answer DIR --engine {base} --engine {base}+DIR/adapters/{name}{persona} --split held-out"
     yield from ("", "With PEFT:", "", "```python")
     if pocket:
         yield "from cityfolk.pocket.arrays import weights_folder"

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cityfolk.errors import DataError
+from cityfolk.training.events import Events, whole_lines
 
 RECORD, EVENTS, SAMPLES, RECIPE, ADAPTER = (
     "training.json",
@@ -36,7 +37,9 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Training:
     """A finished training. `tokens` and `seconds` are what it took in all; `target` is five percentiles from 0 to 1.
 
-    `events` are in the order of their steps, one of each kind a step; `best_step` is the one whose weights were kept.
+    `watched_questions` are the ids of held-out questions that had a say in which step was kept, `watched_texts` the
+    `content_key`s of their words. `events` are in the order of their steps, one of each kind a step; `best_step` is
+    the one whose weights were kept.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Training:
     best_step: int = 0
     stopped_by: str = ""
     seed: int | None = None
+    watched_questions: tuple[str, ...] = ()
+    watched_texts: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     recipe: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     adapter: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
@@ -118,11 +123,13 @@ def read_training(folder: Path) -> Training:
             best_step=int(about.get("best_step") or about.get("steps") or 0),
             stopped_by=str(about.get("stopped_by") or ""),
             seed=about.get("seed"),
+            watched_questions=tuple(map(str, about.get("watched_questions") or ())),
+            watched_texts=tuple(map(str, about.get("watched_texts") or ())),
             versions=_table(about.get("versions")),
             recipe=_toml(folder / RECIPE),
             adapter=_json(folder / ADAPTER) if (folder / ADAPTER).is_file() else {},
             events=_events(folder / EVENTS),
-            samples=tuple(_lines(folder / SAMPLES)),
+            samples=tuple(whole_lines(folder / SAMPLES)),
         )
     except (KeyError, TypeError, ValueError) as damage:
         raise DataError(f"{folder / RECORD} is not what a training writes: {damage}", hint=_HINT) from damage
@@ -130,25 +137,8 @@ def read_training(folder: Path) -> Training:
 
 def _events(path: Path) -> tuple[Mapping[str, Any], ...]:
     """Return events by step; a training that went on after a kill has written some twice, and the later ones count."""
-    kept = {(int(one["step"]), str(one["event"])): one for one in _lines(path) if "step" in one and "event" in one}
+    kept = {(int(one["step"]), str(one["event"])): one for one in Events(path).read()}
     return tuple(kept[place] for place in sorted(kept))
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    rows: list[dict[str, Any]] = []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as damage:
-            if number == len(lines):  # a kill cuts the line that was being written
-                continue
-            raise DataError(f"line {number} of {path} is no JSON: {damage}", hint=_HINT) from damage
-        if isinstance(row, dict):
-            rows.append(row)
-    return rows
 
 
 def _inside(row: Mapping[str, Any], key: str) -> float | None:

@@ -167,6 +167,9 @@ def test_adapters_for_one_archetype_each_are_one_condition():
     named = families(together)
     assert {named["m", f"{name.lower()}-dpo"] for name in names} == {"dpo, one adapter for each archetype"}
     assert named["m", "my-tuning"] == "my-tuning"
+    # One alone is nobody's family, by whatever objectives it was trained.
+    two = pl.concat([frames[1], frames[1].with_columns(condition=pl.lit("Diplomat-sft"))])
+    assert families(two) == {("m", name): name for name in ("diplomat-dpo", "Diplomat-sft")}
     found, details = measured(together, planted.voice(2))
     arm = "@judge|m|dpo, one adapter for each archetype"
     assert holds(found[f"slope.agreeableness{arm}"], 1.0, 0.1)

@@ -144,17 +144,22 @@ def test_variance_components_are_those_that_were_planted():
 
 
 def test_two_way_components_equal_the_mean_squares_by_hand():
-    table = np.array([[1.0, 3.0], [5.0, 9.0]])[:, :, None, None, None]
-    found = components(table)
-    # Rows 2 and 7, columns 3 and 6, grand 4.5: no rest is left beside the interaction, so nothing can be told of it.
-    assert math.isnan(found[()])
+    # Two draws of every cell, 1 below its mean and 1 above: means 1, 3 / 5, 11; rows 2 and 8, columns 3 and 7, grand 5.
+    means = np.array([[1.0, 3.0], [5.0, 11.0]])[:, :, None, None, None]
+    found = components(means + np.array([-1.0, 1.0]))
+    # Sums of squares: rest 8 on 4, interaction 2 * 4 * 1 on 1, rows 4 * 2 * 9 on 1, columns 4 * 2 * 4 on 1; a cell has
+    # 2 values, a row or a column 4: (8 - 2) / 2, (72 - 2 - 2 * 3) / 4, (32 - 2 - 2 * 3) / 4.
+    by_hand = {(): 2.0, (0, 1): 3.0, (0,): 16.0, (1,): 6.0}
+    assert {effect: value for effect, value in found.items() if value} == pytest.approx(by_hand)
+    # With one draw no rest is left beside the interaction, so nothing can be told of it.
+    assert math.isnan(components(means)[()])
 
 
 def test_a_design_in_which_only_the_vector_speaks_gives_it_everything():
     target = np.random.default_rng(2).standard_normal((8, 5))
     read = np.broadcast_to(target[:, None, None, None, None, :], (8, 3, 2, 2, 2, 5)).copy()
     read += 1e-6 * np.random.default_rng(3).standard_normal(read.shape)
-    made = Crossed(asked=target, read=read, wordings=("ranks", "numbers"), temperatures=(0.3, 1.0))
+    made = Crossed(asked=target, read=read, wordings=("levels", "numbers"), temperatures=(0.3, 1.0))
     found = by_name(form_findings(made, "rater|m|prompted", "prompted", 0))
     assert found["stability.share.vector@rater|m|prompted"].value == pytest.approx(1.0)
     assert found["stability.icc.wording.openness@rater|m|prompted"].value == pytest.approx(1.0)

@@ -1,5 +1,7 @@
 """A small RoBERTa made here, with the labels of the real classifiers, saved and loaded as they are."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -136,3 +138,66 @@ def test_a_classifier_that_is_the_lexicon_agrees_fully():
     assert found["text.feeling.agreement.sentiment"].value == pytest.approx(1.0)
     assert found["text.feeling.agreement.emotion"].value == pytest.approx(1.0)
     assert isinstance(corpus(), Corpus)
+
+
+@pytest.fixture(scope="module")
+def toxic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toxic")
+    several = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+    (folder / "one").mkdir()
+    (folder / "several").mkdir()
+    return {
+        "one": made(folder / "one", ["non-toxic", "Toxicity", "unsure"], None),
+        "several": made(folder / "several", several, "multi_label_classification"),
+    }
+
+
+def test_toxicity_is_softmax_or_sigmoid_as_the_model_was_trained(toxic):
+    one, several = (load_classifier(str(toxic[name])) for name in ("one", "several"))
+    assert one.reads == several.reads == "toxicity"
+    text = "She is grateful. He fears the dark!"  # whole comments, not sentences
+    logits = by_hand(toxic["one"], text)
+    assert one.scores([text])[0] == pytest.approx(np.exp(logits[1]) / np.exp(logits).sum(), abs=1e-5)
+    assert several.scores([text])[0] == pytest.approx(1 / (1 + np.exp(-by_hand(toxic["several"], text)[0])), abs=1e-5)
+    assert np.isnan(one.scores(["", " - "])).all()
+    told = load_classifier(f"{toxic['several']}?label=Threat")
+    third = by_hand(toxic["several"], text)[3]
+    assert told.scores([text])[0] == pytest.approx(1 / (1 + np.exp(-third)), abs=1e-5)
+    assert told.name == str(toxic["several"])
+
+
+def test_a_long_text_is_as_toxic_as_the_worst_of_its_pieces(toxic):
+    one = load_classifier(str(toxic["one"]))
+    words = ["She fears nothing."] * 100 + ["He is lonely."] * 90  # 300 words, then 270
+    first, second = one.scores([" ".join(words[:100]), " ".join(words[100:])])
+    assert abs(first - second) > 1e-4
+    assert one.scores([" ".join(words)])[0] == pytest.approx(max(first, second), abs=1e-6)
+
+
+def test_a_label_that_is_not_there_and_options_that_are_not_known_are_sentences(toxic, tmp_path):
+    with pytest.raises(DataError, match="no label 'rude'") as caught:
+        load_classifier(f"{toxic['one']}?label=rude")
+    assert "non-toxic" in caught.value.hint
+    for wrong in ("?labels=toxic", "?label=", "?toxic"):
+        with pytest.raises(UsageError, match="no option"):
+            load_classifier(f"{toxic['one']}{wrong}")
+    with pytest.raises(UsageError, match="there is no folder"):
+        load_classifier("./nowhere?label=toxic")
+    number = made(tmp_path, ["toxicity"], "regression")
+    with pytest.raises(DataError, match="no probability of toxicity"):
+        load_classifier(str(number))
+
+
+def test_toxicity_of_written_lives_is_told_and_nothing_is_agreed_with(toxic):
+    evidence = feeling_evidence(corpus(), [str(toxic["one"])], most_classified=12)
+    found = {finding.id: finding for finding in evidence.findings}
+    one = found["text.feeling.classifier.toxicity"]
+    assert one.n == 12 and 0 <= one.value <= 1 and str(toxic["one"]) in one.note
+    assert not any(name.startswith("text.feeling.agreement") for name in found)
+
+
+def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UsageError, match="needs torch and transformers") as caught:
+        load_classifier("unitary/toxic-bert")
+    assert 'pip install "cityfolk[local]"' in caught.value.hint

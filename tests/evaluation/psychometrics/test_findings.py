@@ -45,7 +45,7 @@ def test_who_obeys_passes_throughout(obedient):
         assert obedient[f"option_order.{trait}.discriminant"].low > 0
         assert obedient[f"{trait}.keying"].verdict == "inside"
         assert obedient[f"{trait}.structure"].value > 0.8
-    assert obedient["bleed"].value < 0.15
+    assert obedient["bleed.size"].value < 0.15
     assert obedient["acquiescence"].verdict == obedient["option_order.change"].verdict == "inside"
     assert obedient["refused"].value == obedient["missing"].value == 0.0
     assert obedient["refused"].n == 48 * 120 * 2
@@ -64,7 +64,7 @@ def test_who_ignores_the_vector_fails_every_trait_and_no_bleed():
 def test_everything_the_same_gives_nothing_to_tell():
     found = of(np.full((48, 120), 3.0))
     assert found["openness.alpha"].value is None and found["openness.alpha"].verdict == "none"
-    assert "cannot be told" in found["openness.alpha"].note
+    assert "can't be told" in found["openness.alpha"].note
     assert found["openness.slope"].value == pytest.approx(0.0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from cityfolk import rng
 from cityfolk.errors import DataError
 from cityfolk.evaluation.psychometrics.findings import PREFIX
-from cityfolk.evaluation.psychometrics.population import population_findings
+from cityfolk.evaluation.psychometrics.population import given_age_and_sex, population_findings
 from cityfolk.personality.drawing import draw_personality
 from cityfolk.vocabulary import TRAITS
 from tests.evaluation.psychometrics import planted
@@ -42,6 +42,16 @@ def test_who_answers_as_they_are_has_the_norms_means_spreads_and_effects(people)
     judged = [f.verdict for f in found.values() if f.verdict != "none"]
     assert judged.count("outside") == 0 and len(judged) > 90
     assert found["correlations.distance"].value < 0.4 and found["correlations.congruence"].value > 0.9
+
+
+def test_what_age_and_sex_make_together_is_no_correlation_of_traits(people):
+    age, sex = people["age"].to_numpy() / 90, (people["sex"] == "female").to_numpy()
+    own = rng.child(2, "population", "own").standard_normal((N, 5)) * 0.05
+    made = own + np.column_stack([age, age**2, sex, sex * age, -age])
+    assert np.abs(np.corrcoef(made.T)[np.triu_indices(5, 1)]).max() > 0.9
+    left = given_age_and_sex(made, people)
+    assert np.abs(np.corrcoef(left.T)[np.triu_indices(5, 1)]).max() < 0.1
+    assert np.corrcoef(left[:, 0], own[:, 0])[0, 1] > 0.98
 
 
 def test_who_answers_as_the_average_has_no_spread_of_their_own(people):

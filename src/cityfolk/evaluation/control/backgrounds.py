@@ -14,7 +14,7 @@ from functools import cache
 
 from cityfolk import rng
 from cityfolk.errors import UsageError
-from cityfolk.evaluation.control.upbringings import AGES, LANGUAGES, NATIONALITIES, RELIGIONS, SEXES, Upbringing
+from cityfolk.evaluation.control.upbringings import AGES, LANGUAGES, NATIONALITIES, RELIGIONS, SEXES
 
 PROMPTS = "background/1"
 WHERE, WHO = ("nationality", "language"), ("sex", "age", "religion")
@@ -42,10 +42,9 @@ class Background:
         return f"Background: you are {article} {self.age}-year-old {self.sex} and {self.religion}."
 
     @property
-    def upbringing(self) -> Upbringing:
-        """The same as `upbringings.brought_up` takes it."""
-        value = ", ".join(value for _, value in self.items() if value)
-        return Upbringing(factor="background", value=value, sentence=self.sentence)
+    def name(self) -> str:
+        """What it says, in short: "Brazil, Portuguese"."""
+        return ", ".join(value for _, value in self.items() if value)
 
     def items(self) -> tuple[tuple[str, str], ...]:
         """Return (factor, value) of all five factors."""

@@ -246,8 +246,7 @@ def _scored(one: Counts, values: Mapping[str, Floats], model: str) -> Iterator[t
         block = one.pair[:, 0 if measure == "pairs" else 2] if measure.startswith("pairs") else one.story[:, 0]
         known = int((block > 0).sum())
         null = EXPECTED.get(measure, 0.0)
-        shifted = estimate(drawn - null, known)
-        value = Estimate(float(drawn[0]), shifted.low + null, shifted.high + null, shifted.p)
+        value = _told_of(measure, drawn, null, known)
         unit = "share" if measure in _SHARES else UNITS.get(measure, "log odds")
         note = _note(one.label) if measure in UNITS else f"{one.label}; 90% by drawing items anew"
         made = told(
@@ -257,6 +256,16 @@ def _scored(one: Counts, values: Mapping[str, Floats], model: str) -> Iterator[t
     title = _WORDS["refused"]
     share = one.refused / max(one.asked, 1)
     yield told(f"bias.refused{_suffix(model, one.label)}", title, share, one.asked, "share", one.label), None
+
+
+def _told_of(measure: str, drawn: Floats, null: float, items: int) -> Estimate:
+    """Return a score with its interval, which stays between its bounds, and p of what it should be."""
+    p = estimate(drawn - null, items).p
+    if measure in UNITS:  # from -1 to 1
+        found = estimate((drawn + 1) / 2, items, "share")
+        return Estimate(float(drawn[0]), 2 * found.low - 1, 2 * found.high - 1, p)
+    found = estimate(drawn, items, "share" if measure in _SHARES else "plain")
+    return Estimate(float(drawn[0]), found.low, found.high, p)
 
 
 def _first(rows: pl.DataFrame, model: str, label: str) -> Iterator[tuple[Finding, float | None]]:
@@ -298,8 +307,7 @@ def _by_dimension(
             if known < FEW or not np.isfinite(drawn[0]):
                 continue
             null = EXPECTED[measure]
-            shifted = estimate(drawn - null, known)
-            value = Estimate(float(drawn[0]), shifted.low + null, shifted.high + null, shifted.p)
+            value = _told_of(measure, drawn, null, known)
             unit = "share" if measure in _SHARES else UNITS[measure]
             name = f"bias.{measure}.{dimension}{_suffix(model, one.label)}"
             note = f"{one.label}; {known} items: few, so look at the interval"

@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_limits
 
 from cityfolk import rng
 from cityfolk.evaluation.control.backgrounds import WHERE, WHO
-from cityfolk.evaluation.control.culture import LEAST
 from cityfolk.evaluation.control.draws import Draws, Floats
 from cityfolk.evaluation.control.explained import (
     Effects,
@@ -38,6 +37,8 @@ from cityfolk.types import Finding
 PREFIX = "control.culture."
 KINDS = (WHERE, WHO)
 ALPHA = 0.05
+LEAST = 0.01
+"""A share smaller than this raises no alarm, however sure it is."""
 SEEN = 0.02
 """An emotion in fewer sentences than this is not compared between backgrounds."""
 RESAMPLES = 400

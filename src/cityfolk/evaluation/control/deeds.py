@@ -3,7 +3,8 @@
 Findings are `control.situations.NAME[.TRAIT]@keys|MODEL|CONDITION`:
 
 - `slope`, `spearman`: the score (0 to 1) on the percentile requested, all five requests at once, and their rank
-  correlation; 1 is perfect. `bleed`: what requests do to other traits over what they do to their own.
+  correlation. The scales differ, so that no slope is perfect; a rank correlation of 1 is. `bleed.size`: what
+  requests do to other traits over what they do to their own, noise and all.
 - `alpha`: do a trait's eight situations hang together. `order`: what turning the options round does to a choice.
 - `voice`: the score when nothing is requested; `at.NAME`: that of one respondent where they are few. `refused`.
 - `agree.METHOD.METHOD.TRAIT`: the correlation of two ways of asking over the same vectors (convergent validity);
@@ -103,8 +104,7 @@ def _requested(sheet: Deeds, scores: Floats, known: NDArray[np.bool_], about: st
                 effects.matrix[trait][trait],
                 effects.n,
                 "ratio",
-                "both from 0 to 1",
-                expected=1.0,
+                "the share of the keys' range that a request from 0 to 100 moves; two scales, so 1 is no aim",
             )
         yield told(
             f"situations.spearman.{name}{about}",
@@ -124,7 +124,7 @@ def _requested(sheet: Deeds, scores: Floats, known: NDArray[np.bool_], about: st
         )
     if effects is not None:
         words = "What a request does to choices of other traits over its own"
-        yield told(f"situations.bleed{about}", words, bleed(effects), effects.n, "ratio", expected=0.0)
+        yield told(f"situations.bleed.size{about}", words, bleed(effects), effects.n, "ratio", expected=0.0)
 
 
 def _plain(sheet: Deeds, scores: Floats, about: str) -> Iterator[Finding]:

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from cityfolk.evaluation.intervals import wilson
 from cityfolk.evaluation.statistics import LEVEL, Estimate
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-Scale = Literal["plain", "fisher", "size"]
+Scale = Literal["plain", "fisher", "size", "share"]
 RESAMPLES = 500
 _WORST = 1e8  # condition number from which effects can't be told apart
 _MIDDLE = (0.1, 0.9)
@@ -86,8 +87,10 @@ def _sound(gram: Floats) -> NDArray[np.bool_]:
 def estimate(values: Floats, clusters: int, scale: Scale = "plain", level: float = LEVEL) -> Estimate:
     """Return the estimate of (1 + resamples,) values with its interval, and p of 0 where the scale is not "size".
 
-    "fisher": correlations, on Fisher's (1921) scale. "size": what can't be below 0. The spread of the draws is taken
-    between their 10th and 90th percentiles, so that a ratio that runs away in a few draws doesn't widen it.
+    "fisher": correlations, on Fisher's (1921) scale. "size": what can't be below 0. "share": what lies between 0 and 1,
+    by Wilson's interval of as many things as would have this spread, or as there are clusters where all of them are 0
+    or all are 1: that four clusters agree is no certainty. The spread of the draws is taken between their 10th and 90th
+    percentiles, so that a ratio that runs away in a few draws doesn't widen it.
     """
     from scipy.stats import t
 
@@ -97,14 +100,27 @@ def estimate(values: Floats, clusters: int, scale: Scale = "plain", level: float
         return Estimate(float(values[0]), float("nan"), float("nan"))
     low, high = np.quantile(rest, _MIDDLE)
     error = float(high - low) / _NORMAL * np.sqrt(clusters / (clusters - 1))
-    half = float(t.ppf((1 + level) / 2, clusters - 1)) * error
+    quantile = float(t.ppf((1 + level) / 2, clusters - 1))
+    half = quantile * error
     ends = np.array([whole[0] - half, whole[0] + half])
     if scale == "fisher":
         ends = np.tanh(ends)
+    if scale == "share":
+        ends = _share_ends(float(np.clip(whole[0], 0, 1)), error, clusters, quantile)
     if scale == "size":
         return Estimate(max(0.0, float(values[0])), max(0.0, float(ends[0])), max(0.0, float(ends[1])))
     p = float(2 * t.sf(abs(whole[0]) / error, clusters - 1)) if error > 0 else float(whole[0] == 0)
     return Estimate(float(values[0]), float(ends[0]), float(ends[1]), p)
+
+
+def _share_ends(share: float, error: float, clusters: int, quantile: float) -> Floats:
+    if not 0 < share < 1:
+        count = float(clusters)
+    elif error > 0:
+        count = share * (1 - share) / error**2  # as many things, each 0 or 1, as would have this error
+    else:
+        return np.array([share, share])
+    return np.array(wilson(share * count, count, quantile))
 
 
 def error_of(values: Floats, clusters: int) -> float:

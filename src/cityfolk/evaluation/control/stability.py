@@ -15,7 +15,7 @@ Findings are `control.stability.NAME@JUDGE|MODEL|CONDITION`:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -86,7 +86,8 @@ def question_at(turn: int, conversation: int, questions: Sequence[str]) -> tuple
 class Talks:
     """n readings of answers in conversations: z requested and z read (n, 5), the turn, the conversation's number.
 
-    `voice` (5,) is the model's own, z; `left_out` how many earlier turns an answer's request no longer held.
+    `voice` (5,) is the model's own, z, and `voice_error` how far that may be off, one standard error; `left_out` how
+    many earlier turns an answer's request no longer held.
     """
 
     asked: Floats
@@ -95,6 +96,7 @@ class Talks:
     conversation: Whole
     voice: Floats
     left_out: Whole
+    voice_error: Floats = field(default_factory=lambda: np.zeros(5))
 
 
 def conversation_findings(talks: Talks, source: str, words: str, seed: int) -> Iterator[Finding]:
@@ -105,11 +107,9 @@ def conversation_findings(talks: Talks, source: str, words: str, seed: int) -> I
         return
     draws = Draws.of(count, "conversations", rng.child(seed, "evaluation", "control", "stability", source), RESAMPLES)
     note = f"90% by drawing {count} conversations anew"
-    rows, trait = np.nonzero(np.isfinite(talks.read))
-    move, made = talks.asked[rows, trait] - talks.voice[trait], talks.read[rows, trait] - talks.voice[trait]
-    late = (talks.turn[rows] - 1) / (TURNS - 1)
-    cluster = number[rows].astype(np.int64)
-    line = draws.effects(np.column_stack([move, move * late, late]), made, cluster)
+    moves = _Moves(talks, number.astype(np.int64), draws, rng.child(seed, "evaluation", "control", "voice", source))
+    made = moves.trait
+    line = moves.lines(np.ones(len(made), dtype=bool), over_turns=True)
     share = "Share of the asked-for move that answers make"
     yield told(
         f"stability.start@{source}",
@@ -144,8 +144,8 @@ def conversation_findings(talks: Talks, source: str, words: str, seed: int) -> I
         expected=1.0,
     )
     for turn in np.unique(talks.turn):
-        own = talks.turn[rows] == turn
-        found = draws.effects(move[own][:, None], made[own], cluster[own])[:, 1]
+        own = moves.turn == turn
+        found = moves.lines(own, over_turns=False)[:, 1]
         title = f"{share} at turn {turn}, {words}"
         yield told(f"stability.turn.{turn:02d}@{source}", title, estimate(found, count), int(own.sum()), "share", note)
     if count >= _EACH:
@@ -160,6 +160,56 @@ def conversation_findings(talks: Talks, source: str, words: str, seed: int) -> I
         "the oldest are left out first; the description of the personality stays",
         expected=0.0,
     )
+
+
+class _Moves:
+    """All traits of all answers together: the move asked for and the move made, both from the model's own voice.
+
+    That voice is known from a few conversations alone. A draw of it for each draw of conversations, as far off as its
+    error says, carries this into the intervals; how a line moves with the voice is taken as straight.
+    """
+
+    def __init__(self, talks: Talks, number: Whole, draws: Draws, stream: Generator) -> None:
+        self.talks, self.draws = talks, draws
+        self.rows, self.trait = np.nonzero(np.isfinite(talks.read))
+        self.turn, self.cluster = talks.turn[self.rows], number[self.rows]
+        self.off = np.vstack([np.zeros((1, 5)), stream.standard_normal((len(draws.weights) - 1, 5))])
+
+    def lines(self, own: NDArray[np.bool_], *, over_turns: bool) -> Floats:
+        """Return the effects of the move asked for on the one made, an intercept first; with turns, of it by turn."""
+        sample = Draws(self.draws.weights[:1], self.draws.unit)
+        found = self._fitted(own, self.talks.voice, self.draws, over_turns=over_turns)
+        first = found[:1].copy()
+        for trait in np.flatnonzero(self.talks.voice_error > 0):
+            voice = self.talks.voice.copy()
+            voice[trait] += self.talks.voice_error[trait]
+            moved = self._fitted(own, voice, sample, over_turns=over_turns) - first
+            found = found + self.off[:, [trait]] * moved
+        return found
+
+    def _fitted(self, own: NDArray[np.bool_], voice: Floats, draws: Draws, *, over_turns: bool) -> Floats:
+        rows, trait = self.rows[own], self.trait[own]
+        move, made = self.talks.asked[rows, trait] - voice[trait], self.talks.read[rows, trait] - voice[trait]
+        late = (self.turn[own] - 1) / (TURNS - 1)
+        design = np.column_stack([move, move * late, late]) if over_turns else move[:, None]
+        return draws.effects(design, made, self.cluster[own])
+
+
+def voice_of(read: Floats, conversation: Whole) -> tuple[Floats, Floats]:
+    """Return the mean reading (5,) of answers (n, 5) and its standard error; 0 and 0 where there are none.
+
+    Answers of one conversation are alike, so its error is that of the mean of so many conversations, from the spread of
+    all traits together; with a single conversation it is that of the mean of its answers.
+    """
+    given = np.isfinite(read).sum(axis=0)
+    known = given > 0
+    mean = np.where(known, np.nansum(read, axis=0) / np.maximum(given, 1), 0.0)
+    parts = [read[conversation == name][:, known] for name in np.unique(conversation)]
+    if len(parts) > 1 and all(np.isfinite(part).any(axis=0).all() for part in parts):
+        means = np.array([np.nanmean(part, axis=0) for part in parts])
+        return mean, np.where(known, np.sqrt(means.var(axis=0, ddof=1).mean() / len(parts)), 0.0)
+    spread = np.sqrt(np.nansum((read - mean) ** 2, axis=0) / np.maximum(given - 1, 1))
+    return mean, np.where(given > 1, spread / np.sqrt(np.maximum(given, 1)), 0.0)
 
 
 def _by_trait(talks: Talks, number: Whole, draws: Draws, source: str, words: str, note: str) -> Iterator[Finding]:
@@ -311,10 +361,3 @@ def _reaches(crossed: Crossed, source: str, words: str, seed: int) -> Iterator[F
                     "90% by drawing vectors anew",
                     expected=1.0,
                 )
-
-
-def base_model(model: str) -> str:
-    """Return the model's name without an adapter: "m@1+Diplomat@2?dtype=x" is "m@1?dtype=x"."""
-    head, plus, rest = model.partition("+")
-    options = rest.partition("?")[2]
-    return f"{head}?{options}" if plus and options else head

@@ -2,8 +2,8 @@
 
 An arm is one model under one condition: "untargeted" (no personality asked for), "prompted", an adapter's name, or
 `TRUE_TEXT`, texts whose writer is known to have exactly the personality asked for: they show how much of a request a
-judge can read at best. Adapters that were each made for one archetype ("Diplomat-dpo", "Analyst-dpo") are one arm
-("dpo, one adapter for each archetype"): none of them can be asked for two personalities, all of them together can.
+judge can read at best. Two adapters or more that were each made for one archetype ("Diplomat-dpo", "Analyst-dpo") are
+one arm ("dpo, one adapter for each archetype"): none of them can be asked for two personalities, all together can.
 """
 
 from __future__ import annotations
@@ -156,16 +156,20 @@ class Bench:
 
 
 def families(rows: pl.DataFrame) -> dict[tuple[str, str], str]:
-    """Return the arm of each (model, condition): adapters made for one archetype each are put together."""
+    """Return the arm of each (model, condition): adapters made for one archetype each are put together, two or more."""
     asked = rows.filter(~pl.col("condition").is_in([UNTARGETED, TRUE_TEXT]))
     seen = asked.group_by("model", "condition").agg(pl.col("target_name").unique().sort()).sort("model", "condition")
-    found: dict[tuple[str, str], str] = {}
+    found = {(model, condition): condition for model, condition, _ in seen.iter_rows()}
+    alike: dict[tuple[str, str], dict[str, str]] = {}
     for model, condition, names in seen.iter_rows():
-        found[model, condition] = condition
-        if condition != PROMPTED and len(names) == 1:
+        if condition != PROMPTED and len(names) == 1 and names[0] in ARCHETYPES:
             rest = _EDGES.sub("", re.sub(re.escape(names[0]), "", condition, flags=re.IGNORECASE))
-            if names[0] in ARCHETYPES and rest != condition:
-                found[model, condition] = f"{rest}, {ONE_EACH}" if rest else ONE_EACH
+            if rest != condition:
+                alike.setdefault((model, rest), {})[condition] = names[0]
+    for (model, rest), kinds in alike.items():
+        if len(set(kinds.values())) > 1:
+            together = f"{rest}, {ONE_EACH}" if rest else ONE_EACH
+            found |= {(model, condition): together for condition in kinds}
     return found
 
 

@@ -36,9 +36,9 @@ def feeling_evidence(
     """Return sentiment (-1 to 1) and emotion (shares of sentences) of each source, over all, by field and by group.
 
     `classifiers` are loaded ones or names for `load_classifier`; they read `most_classified` profiles of each source,
-    drawn at random, and their agreement with the lexicon on the same profiles is stated. The lexicon reads at most
-    `most` profiles of each source; the interval says what the sampling costs. Intervals are 90%, normal, over
-    profiles.
+    drawn at random, and the agreement of those that read feelings with the lexicon on the same profiles is stated.
+    The lexicon reads at most `most` profiles of each source; the interval says what the sampling costs. Intervals are
+    90%, normal, over profiles.
     """
     loaded = [load_classifier(one) if isinstance(one, str) else one for one in classifiers or ()]
     evidence = Evidence()
@@ -165,7 +165,12 @@ def _classified(corpus: Corpus, source: str, classifier: Classifier, fields: Seq
     if not read.any():
         return Evidence()
     ours = tally([text for text, kept in zip(texts, read, strict=True) if kept])
-    note = f"classifier {classifier.name}, mean over sentences; {int(read.sum())} profiles drawn at random"
+    drawn = f"{int(read.sum())} profiles drawn at random"
+    if classifier.reads == "toxicity":
+        note = f"classifier {classifier.name}; {drawn}; no word list reads it, so that there is no agreement to state"
+        title = "Probability that a profile is toxic, by the classifier"
+        return Evidence((_finding("text.feeling.classifier.toxicity", title, scores[read], "probability", note),))
+    note = f"classifier {classifier.name}, mean over sentences; {drawn}"
     if classifier.reads == "sentiment":
         return _classified_sentiment(scores[read], ours, source, classifier, note)
     return _classified_emotion(scores[read], ours, source, classifier, note)

@@ -32,6 +32,7 @@ from cityfolk import rng
 from cityfolk.evaluation.intervals import wilson
 from cityfolk.evaluation.judges.agreement import Floats, Moments, interval, moments
 from cityfolk.evaluation.statistics import Estimate, correlation
+from cityfolk.evaluation.telling import Teller
 from cityfolk.types import Finding, Verdict
 from cityfolk.vocabulary import TRAITS
 
@@ -39,6 +40,7 @@ TRUTH = "grammar"
 MOST_ALIKE, LEAST_DEVIATION = 0.9, 0.02
 MOST_LENGTH = 0.5
 FEWEST = 20
+_finding = Teller("judges", "answers")
 CALIBRATED = "percentile"
 """What `scales` says of a calibrated judge."""
 
@@ -130,33 +132,6 @@ def _seen(ordered: pl.DataFrame, own: pl.DataFrame, scale: str) -> _Seen:
         same_family=joined["same_family"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         calibrated=scale == CALIBRATED,
         scale=f"by {scale}" if scale == CALIBRATED else scale,
-    )
-
-
-def _finding(
-    name: str,
-    title: str,
-    found: Estimate,
-    n: int,
-    unit: str,
-    note: str,
-    *,
-    expected: float | None = None,
-    verdict: Verdict = "none",
-) -> Finding:
-    known = bool(np.isfinite(found.value))
-    ends = known and bool(np.isfinite([found.low, found.high]).all())
-    return Finding(
-        id=f"judges.{name}",
-        title=title,
-        value=found.value if known else None,
-        low=found.low if ends else None,
-        high=found.high if ends else None,
-        n=n,
-        unit=unit,
-        expected=expected,
-        verdict=verdict if known else "none",
-        note=note if known else f"{note}; it cannot be told from these answers",
     )
 
 

@@ -10,11 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cityfolk.errors import DataError
-from cityfolk.evaluation.statistics import Estimate
-from cityfolk.types import Finding, Verdict
+from cityfolk.evaluation.telling import Teller
 from cityfolk.vocabulary import TRAITS
 
 Floats = NDArray[np.float64]
+finding = Teller("pairs", "tables")
 TARGETS = tuple(f"target_{trait}" for trait in TRAITS)
 Z = tuple(f"z_{trait}" for trait in TRAITS)
 UNTARGETED, PROMPTED = "untargeted", "prompted"
@@ -80,32 +80,3 @@ def clusters(frame: pl.DataFrame) -> tuple[NDArray[np.int64], str]:
 def ranks(values: Floats) -> Floats:
     """Return mid-ranks."""
     return pl.Series(values).rank("average").to_numpy().astype(np.float64)
-
-
-def finding(
-    name: str,
-    title: str,
-    found: Estimate | float | None,
-    n: int | None,
-    unit: str,
-    note: str = "",
-    *,
-    expected: float | None = None,
-    verdict: Verdict = "none",
-) -> Finding:
-    """Return the finding `pairs.NAME`; a value that cannot be told is null and not judged."""
-    if not isinstance(found, Estimate):
-        found = Estimate(float("nan") if found is None else float(found), float("nan"), float("nan"))
-    known, ends = bool(np.isfinite(found.value)), bool(np.isfinite([found.low, found.high]).all())
-    return Finding(
-        id=f"pairs.{name}",
-        title=title,
-        value=found.value if known else None,
-        low=found.low if known and ends else None,
-        high=found.high if known and ends else None,
-        n=n,
-        unit=unit,
-        expected=expected,
-        verdict=verdict if known else "none",
-        note=note if known else "; ".join(part for part in (note, "it cannot be told from these tables") if part),
-    )

@@ -4,7 +4,7 @@ MODEL is the model's name and adapter; a condition other than "prompted" follows
 IPIP-NEO-120 after an @. Requested are the z-scores of the vectors asked for, measured those of the questionnaire.
 
 - `TRAIT.slope`, `intercept`: measured on all five requests at once; 1 and 0 are perfect. `TRAIT.bleed.OTHER`: how far
-  the trait requested moves another. `bleed`: the mean size of the latter over that of the former.
+  the trait requested moves another. `bleed.size`: the mean size of the latter over that of the former, noise and all.
 - `TRAIT.spearman`, `mae`: rank correlation, and mean distance in percentiles.
 - `TRAIT.alpha`, `omega`, `keying`, `structure`: do the trait's items hang together, negations included.
 - `KIND.TRAIT.convergent`, `discriminant`: does another way of asking (option_order, item_order, wording, sample,
@@ -50,6 +50,7 @@ from cityfolk.evaluation.psychometrics.validity import (
     spearman,
 )
 from cityfolk.evaluation.statistics import Estimate, mean_interval
+from cityfolk.evaluation.telling import Teller
 from cityfolk.personality.norms import INSTRUMENT
 from cityfolk.personality.reference import percentile_from_pomp, z_from_percentile
 from cityfolk.types import Finding, Verdict
@@ -97,24 +98,10 @@ class _Maker:
         verdict: Verdict = "none",
     ) -> None:
         """Keep one number; one that cannot be told is null and not judged."""
-        if not isinstance(estimate, Estimate):
-            estimate = Estimate(float(estimate), float("nan"), float("nan"))
-        known, ends = np.isfinite(estimate.value), np.isfinite([estimate.low, estimate.high]).all()
-        words = [self.sheet.instrument, note, "" if known else "it cannot be told from these answers"]
-        self.found.append(
-            Finding(
-                id=f"{PREFIX}{self.about}.{name}",
-                title=title,
-                value=estimate.value if known else None,
-                low=estimate.low if known and ends else None,
-                high=estimate.high if known and ends else None,
-                n=len(self.sheet.respondents) if n is None else n,
-                unit=unit,
-                expected=expected,
-                verdict=verdict if known else "none",
-                note="; ".join(word for word in words if word),
-            )
-        )
+        tell = Teller(f"{PREFIX}{self.about}", "answers")
+        said = "; ".join(word for word in (self.sheet.instrument, note) if word)
+        count = len(self.sheet.respondents) if n is None else n
+        self.found.append(tell(name, title, estimate, count, unit, said, expected=expected, verdict=verdict))
 
 
 def label(sheet: Sheet) -> str:
@@ -225,7 +212,7 @@ def _requests(maker: _Maker) -> None:
             title = f"Measured {trait} where average was requested in all"
             maker.add(f"{trait}.intercept", title, effects.intercept[i], "z", n=effects.n, expected=0.0)
     title = "Size of effects on traits not requested over effects on the trait requested"
-    maker.add("bleed", title, bleed(effects), "ratio", "mean of 20 cells over mean of 5", n=effects.n, expected=0.0)
+    maker.add("bleed.size", title, bleed(effects), "ratio", "mean of 20 over mean of 5", n=effects.n, expected=0.0)
 
 
 def _ranks(maker: _Maker, requested: Floats, got: Floats) -> None:

@@ -111,7 +111,17 @@ def _of(sheet: Sheet, joined: pl.DataFrame) -> list[Finding]:
                 note=f"{sheet.instrument}; within .02",
             )
         )
-    return found + _structure(about, answered, sheet.instrument)
+    return found + _structure(about, given_age_and_sex(answered, covered), sheet.instrument)
+
+
+def given_age_and_sex(scores: NDArray[np.float64], people: pl.DataFrame) -> NDArray[np.float64]:
+    """Return what is left of scores (n, 5) after sex, age, its square and their products, by least squares."""
+    age = people["age"].cast(pl.Float64).to_numpy()
+    age = (age - age.mean()) / max(float(age.std()), 1e-9)
+    sex = (people["sex"] == "female").cast(pl.Float64).to_numpy()
+    explains = np.column_stack([np.ones_like(age), sex, age, age**2, sex * age, sex * age**2])
+    left: NDArray[np.float64] = scores - explains @ np.linalg.lstsq(explains, scores, rcond=None)[0]
+    return left
 
 
 def _structure(about: str, answered: NDArray[np.float64], instrument: str) -> list[Finding]:
@@ -120,7 +130,7 @@ def _structure(about: str, answered: NDArray[np.float64], instrument: str) -> li
         return []
     human, here = residual_correlations(), np.atleast_2d(np.corrcoef(answered.T))
     above = np.triu_indices(len(TRAITS), 1)
-    note = f"{instrument}; people: IPIP-NEO-300, n = 245,850, given age, sex and country"
+    note = f"{instrument}, given age and sex; people: IPIP-NEO-300, n = 245,850, given age, sex and country"
     return [
         Finding(
             id=f"{about}correlations.distance",

@@ -236,5 +236,5 @@ def _marks(margin: Margin, found: Standing, source: str) -> Iterator[Detail]:
         )
         for group, shares in (("drawn", found.drawn), ("written", found.written)):
             value = float(shares[row])
-            low, high = wilson(value * found.effective, found.effective)  # type: ignore[arg-type]
+            low, high = wilson(value * found.effective, found.effective)
             yield Detail(name=name, source=source, label=label, group=group, value=value, low=low, high=high)
