@@ -222,7 +222,7 @@ def _anchors(shown: ControlShown, model: str, judge: str) -> Html | None:
         table(
             ("metric", tag("span", bidi(best), f", by {judge}"), "published", "of whom, and how", "source"),
             rows,
-            caption="The same formula each time; what was read (free text here), judges and requests differ: an order of size",
+            caption="The same formula each time; texts, judges and requests differ: read it as an order of size",
             box="roomy",
         ),
         class_="card",
