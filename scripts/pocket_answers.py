@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,15 +11,14 @@ import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtri
 
-from cityfolk.evaluation.psychometrics.administration import ASCENDING, DESCENDING, WORDINGS, Form, item_question
 from cityfolk.personality.archetypes import ARCHETYPES
 from cityfolk.personality.inventory import (
-    RATINGS,
     Item,
     agree_question,
     choice_messages,
     either_question,
     inventory,
+    rating_question,
 )
 from cityfolk.pocket.answering import base_z, trait_of, write_answer
 from cityfolk.pocket.asking import other_question, write_question, write_questions
@@ -33,8 +31,7 @@ from cityfolk.vocabulary import TRAITS
 
 Conversation = tuple[tuple[Message, ...], str]
 
-PICKS = ("pick_up", "pick_keyed", "pick")
-ITEM_NOISE = 0.35
+ITEM_NOISE = 0.6
 """SD of an answer to an item around the trait, in standard normal units."""
 RATING_CUTS = (-1.2, -0.4, 0.4, 1.2)
 MOST_QUESTIONS = 10
@@ -104,52 +101,26 @@ def question_sample(rng: Generator) -> tuple[tuple[Message, ...], dict[str, list
     return question_messages(phrase, style, focus, count), {"questions": questions}
 
 
-def choice_sample(rng: Generator, hardness: str = "pick") -> Conversation:
-    """Return a questionnaire item with the option that is chosen, under a vector or in the plain voice.
-
-    `hardness` is one of PICKS: items keyed upwards with the low option first, items keyed either way, and options in
-    either order too. What is chosen depends on a product of the level and these two signs. Where each sign is as often
-    plus as minus, none of them alone tells anything and a small model learns none; so the easy ones come first, and
-    high levels and upward keys are more frequent than low ones throughout.
-    """
-    kind = rng.random()
-    item = _pick(practice_items(), rng)
-    while item.keyed < 0 and (hardness == "pick_up" or rng.random() < 0.5):
-        item = _pick(practice_items(), rng)
-    trait = item.trait if kind < 0.8 else _pick(TRAITS, rng)
-    target = _often_high(draw_vector(rng), trait, rng) if rng.random() < 0.85 else None
+def choice_sample(rng: Generator) -> Conversation:
+    """Return a questionnaire item with the option that is chosen, under a vector or in the plain voice."""
+    target = draw_vector(rng) if rng.random() < 0.75 else None
     values = base_z(rng) if target is None else ndtri([value for _, value in target.items()])
-    felt = float(values[TRAITS.index(trait)]) + ITEM_NOISE * float(rng.standard_normal())
+    z = dict(zip(TRAITS, np.asarray(values).tolist(), strict=True))
+    kind, noise = rng.random(), ITEM_NOISE * float(rng.standard_normal())
+    items = bank("chat")["items"]
+    if kind < 0.65:
+        item = _pick(practice_items(), rng)
+        number = int(np.searchsorted(RATING_CUTS, item.keyed * z[item.trait] + noise)) + 1
+        return choice_messages(rating_question(item.statement), target), str(number)
+    trait = _pick(TRAITS, rng)
+    high, low = _pick(items[trait]["high"], rng), _pick(items[trait]["low"], rng)
+    above = z[trait] + noise > 0
+    first = rng.random() < 0.5
     if kind < 0.8:
-        form = Form(
-            option_order=DESCENDING if hardness == "pick" and rng.random() < 0.45 else ASCENDING,
-            wording=WORDINGS[0] if rng.random() < 0.6 else _pick(WORDINGS[1:], rng),
-        )
-        number = int(np.searchsorted(RATING_CUTS, item.keyed * felt)) + 1
-        shown = number if form.option_order == ASCENDING else len(RATINGS) + 1 - number
-        return choice_messages(item_question(item.statement, form), target), str(shown)
-    items = bank("chat")["items"][trait]
-    high, low = _pick(items["high"], rng), _pick(items["low"], rng)
-    first = hardness == "pick_up" or rng.random() < 0.6
-    if kind < 0.9:
         question = agree_question(high if first else low)
-        return choice_messages(question, target), "Yes" if (felt > 0) == first else "No"
+        return choice_messages(question, target), "Yes" if above == first else "No"
     question = either_question((high, low) if first else (low, high))
-    return choice_messages(question, target), "A" if (felt > 0) == first else "B"
-
-
-def _often_high(vector: BigFive, trait: str, rng: Generator) -> BigFive:
-    """Return the vector, or one time in three where it is low in a trait the one as high as this is low."""
-    value = getattr(vector, trait)
-    return replace(vector, **{trait: 1 - value}) if value < 0.5 and rng.random() < 0.33 else vector
-
-
-@cache
-def statement_traits() -> dict[str, str]:
-    """Return the trait that each statement of a choice is about."""
-    found = {item.statement: item.trait for item in practice_items()}
-    sides = bank("chat")["items"].items()
-    return found | {said: trait for trait, side in sides for pole in ("high", "low") for said in side[pole]}
+    return choice_messages(question, target), "A" if above == first else "B"
 
 
 @cache

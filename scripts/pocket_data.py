@@ -24,7 +24,7 @@ from cityfolk.profiles.prompts import GUIDANCE, REFLECTION_GUIDANCE, citizen_tex
 from cityfolk.profiles.schema import ProfileText, ReflectionsText
 from cityfolk.types import Citizen, Message
 from cityfolk.vocabulary import TRAITS
-from pocket_answers import PICKS, answer_sample, choice_sample, question_sample, statement_traits
+from pocket_answers import answer_sample, choice_sample, question_sample
 from pocket_citizens import NamePool, draw_citizen
 
 VOCABULARY = 4096
@@ -34,8 +34,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 # Shares of the training mix, from sample so and so on: first long texts that copy much, then mostly answers under a
-# vector, then both with many choices, from the easiest to all of them. Choices are short: half of the samples are a
-# fifth of the tokens.
+# vector, then both.
 MIXES = (
     (0, (
         ("profile", 0.375), ("full", 0.04), ("reflections", 0.05), ("repeat", 0.055), ("choice", 0.03),
@@ -46,20 +45,8 @@ MIXES = (
         ("answer", 0.02), ("reply", 0.49), ("voice", 0.07), ("ask", 0.045), ("pick", 0.045),
     )),
     (24_000, (
-        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("choice", 0.01), ("answer", 0.01),
-        ("reply", 0.17), ("voice", 0.03), ("ask", 0.01), ("pick_up", 0.50),
-    )),
-    (30_000, (
-        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("choice", 0.01), ("answer", 0.01),
-        ("reply", 0.17), ("voice", 0.03), ("ask", 0.01), ("pick_up", 0.08), ("pick_keyed", 0.42),
-    )),
-    (36_000, (
-        ("profile", 0.22), ("full", 0.02), ("reflections", 0.03), ("choice", 0.01), ("answer", 0.01),
-        ("reply", 0.17), ("voice", 0.03), ("ask", 0.01), ("pick_keyed", 0.22), ("pick", 0.28),
-    )),
-    (44_000, (
-        ("profile", 0.24), ("full", 0.02), ("reflections", 0.03), ("choice", 0.02), ("answer", 0.01),
-        ("reply", 0.19), ("voice", 0.03), ("ask", 0.01), ("pick", 0.45),
+        ("profile", 0.355), ("full", 0.035), ("reflections", 0.045), ("repeat", 0.02), ("choice", 0.02),
+        ("answer", 0.02), ("reply", 0.355), ("voice", 0.06), ("ask", 0.045), ("pick", 0.045),
     )),
 )  # fmt: skip
 # What a model trained on this mix can be asked for.
@@ -78,7 +65,6 @@ _LABELS = {
     "topic": "Topic:",
     "style": "\nStyle:",
     "question": "Question:",
-    "job": '","job_title":"',
 }
 # Words that stand between a topic and what is said of it; a copied topic neither begins nor ends with one.
 _AROUND = frozenset(
@@ -86,10 +72,6 @@ _AROUND = frozenset(
     "go goes had hand handle has have how i if in is isn it like line me mean middle my of on over part s t that "
     "the this through time to took view was went were what when which while with would you your".split()
 )
-# What a token of the reply counts in the loss: a choice is one token of a sample, a job title a handful, and both are
-# lost among thousands that say what everybody says.
-CHOICE_WEIGHT = 24.0
-JOB_WEIGHT = 5.0
 REPEAT_GUIDANCE = "Repeat the facts of the resident described below, in any order."
 ANSWER_GUIDANCE = (
     "You are the resident described below. Answer in the first person, in one to three sentences.",
@@ -123,8 +105,8 @@ def make_sample(seed: int, split: str, number: int, names: NamePool, kind: str =
     if kind == "ask":
         messages, asked = question_sample(rng)
         return Sample(kind=kind, citizen=None, messages=messages, reply=compact(asked))
-    if kind in PICKS:
-        messages, reply = choice_sample(rng, kind)
+    if kind == "pick":
+        messages, reply = choice_sample(rng)
         return Sample(kind=kind, citizen=None, messages=messages, reply=reply)
     citizen = draw_citizen(rng, names)
     messages, reply = _conversation(kind, citizen, rng)
@@ -141,7 +123,7 @@ def _kind(u: float, mix: Sequence[tuple[str, float]]) -> str:
         u -= share
         if u < 0:
             return kind
-    return mix[-1][0]
+    return "pick"
 
 
 def _conversation(kind: str, citizen: Citizen, rng: Generator) -> tuple[tuple[Message, ...], str]:
@@ -290,14 +272,10 @@ class Copies:
     def levels(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
         """Return (place in the reply, place in the prompt) for every token of a statement that shows a trait.
 
-        The place in the prompt is the end of that trait's line. Answers to questions have such places, and choices.
+        The place in the prompt is the end of that trait's line. Only answers to questions have such places.
         """
         lines = [end for end, _ in self.lines(prompt)]
-        if len(lines) != len(TRAITS):
-            return []
-        if len(reply) == 2:
-            return [(0, lines[TRAITS.index(trait)]) for trait in self._asked(prompt)]
-        if self._label["question"] not in prompt:
+        if self._label["question"] not in prompt or len(lines) != len(TRAITS):
             return []
         starts = list(accumulate((len(self._texts[token]) for token in reply[:-1]), initial=0))
         text = "".join(self._texts[token] for token in reply[:-1])
@@ -310,33 +288,6 @@ class Copies:
                 found += [(n, line) for n in range(len(reply) - 1) if at - 1 <= starts[n] < end - 1]
             at = end - 1
         return found
-
-    def weights(self, reply: list[int]) -> list[float]:
-        """Return what each token of a reply counts in the loss."""
-        if len(reply) == 2:
-            return [CHOICE_WEIGHT, 1.0]
-        counted = [1.0] * len(reply)
-        if self._label["job"] not in reply:
-            return counted
-        first = last = reply.index(self._label["job"]) + 1
-        while reply[last] < self._first_piece:
-            last += 1
-        starts = list(accumulate((len(self._texts[token]) for token in reply), initial=0))
-        text = "".join(self._texts[token] for token in reply)
-        # The first mention is where a job is settled: "works as a bank teller". It begins with a small letter.
-        title = text[starts[first] + 1 : starts[last]]
-        at = text.index(title) - 1
-        for place in range(len(reply)):
-            if starts[place] < at + 1 + len(title) and starts[place + 1] > at:
-                counted[place] = JOB_WEIGHT
-        counted[first:last] = [JOB_WEIGHT] * (last - first)
-        return counted
-
-    def _asked(self, prompt: list[int]) -> list[str]:
-        """Return the trait of the statement that a choice is about; nothing where the prompt has none that is known."""
-        text = "".join(self._texts[token] for token in prompt)
-        found = [statement for statement in statement_traits() if statement in text]
-        return [statement_traits()[max(found, key=len)]] if found else []
 
     def _facts(self, prompt: list[int], reply: list[int]) -> list[tuple[int, int]]:
         found = []

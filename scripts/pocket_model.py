@@ -112,23 +112,15 @@ class PocketModel(nn.Module):
                 scale = 0.02 / (2 * shape.layers) ** 0.5 if name.endswith(("o.weight", "down.weight")) else 0.02
                 nn.init.normal_(weight, std=0.04 if name.startswith("embed") else scale)
 
-    def loss(
-        self, ids: Tensor, targets: Tensor, guides: tuple[Guide, ...] = (), counts: Tensor | None = None
-    ) -> Tensor:
-        """Return the mean cross-entropy in nats over the positions where `targets` isn't -1; guides keep theirs.
-
-        `counts` says what each position counts in the mean.
-        """
+    def loss(self, ids: Tensor, targets: Tensor, guides: tuple[Guide, ...] = ()) -> Tensor:
+        """Return the mean cross-entropy in nats over the positions where `targets` isn't -1; guides keep theirs."""
         x = self.embed(ids)
         cos, sin = self.cos[: ids.shape[1]], self.sin[: ids.shape[1]]  # type: ignore[index]
         for number, block in enumerate(self.blocks):
             x = block(x, cos, sin, [guide for guide in guides if guide.layer == number])
         kept = targets >= 0
         logits = F.linear(self.norm(x[kept]), self.embed.weight)
-        if counts is None:
-            return F.cross_entropy(logits.float(), targets[kept])
-        losses = F.cross_entropy(logits.float(), targets[kept], reduction="none")
-        return (losses * counts[kept]).sum() / counts[kept].sum()
+        return F.cross_entropy(logits.float(), targets[kept])
 
     def export(self, folder: Path, tokenizer_json: str) -> None:
         """Write config.json, model.safetensors (float16) and the tokenizer in transformers' layout."""

@@ -24,7 +24,7 @@ from pocket_citizens import NamePool
 from pocket_data import Copies, make_sample, token_ids, train_tokenizer
 from pocket_model import Guide, PocketModel, Shape
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 # Heads that are shown where to look: (layer, head, how far back); from the end of a trait's line to its label and the
 # two tokens behind it; (layer, head) that finds what is copied; and to the line of the trait that a statement shows.
 BACK = ((1, 2, 1), (1, 3, 2))
@@ -55,11 +55,10 @@ def batches(tokenizer: Tokenizer, names: NamePool, args: argparse.Namespace, spl
 
 
 def collate(pairs: list[tuple[list[int], list[int]]], copies: Copies) -> Batch:
-    """Return ids, next-token targets (-1 in prompt and padding), what each counts, and where guided heads look."""
+    """Return ids and next-token targets, -1 where nothing is learned (prompt and padding)."""
     length = max(len(p) + len(r) for p, r in pairs) - 1
     ids = torch.full((len(pairs), length), 4, dtype=torch.long)
     targets = torch.full((len(pairs), length), -1, dtype=torch.long)
-    counts = torch.zeros(len(pairs), length)
     sources = torch.full((len(pairs), length), -1, dtype=torch.long)
     levels = torch.full((len(pairs), length), -1, dtype=torch.long)
     labels = torch.full((len(pairs), length), -1, dtype=torch.long)
@@ -67,19 +66,18 @@ def collate(pairs: list[tuple[list[int], list[int]]], copies: Copies) -> Batch:
         whole = torch.tensor(prompt + reply)
         ids[row, : len(whole) - 1] = whole[:-1]
         targets[row, len(prompt) - 1 : len(whole) - 1] = whole[len(prompt) :]
-        counts[row, len(prompt) - 1 : len(whole) - 1] = torch.tensor(copies.weights(reply))
         for place, source in copies.find(prompt, reply):
             sources[row, len(prompt) + place - 1] = source
         for place, source in copies.levels(prompt, reply):
             levels[row, len(prompt) + place - 1] = source
         for end, label in copies.lines(prompt):
             labels[row, end] = label
-    return ids, targets, counts, sources, levels, labels
+    return ids, targets, sources, levels, labels
 
 
 def guides(batch: Batch) -> tuple[Guide, ...]:
     """Return where the guided heads should look in a batch."""
-    ids, _, _, sources, levels, labels = batch
+    ids, _, sources, levels, labels = batch
     count = min(400, ids.numel())
     rows = torch.randint(2, ids.shape[1], (count,))
     which = torch.randint(0, ids.shape[0], (count,))
@@ -107,14 +105,14 @@ def accumulate(
 
     def gradient(part: Batch) -> tuple[float, tuple[Tensor, ...], list[float]]:
         shown = guides(part) if guidance else ()
-        loss = model.loss(part[0], part[1], shown, part[2])
+        loss = model.loss(part[0], part[1], shown)
         extra = [guide.loss for guide in shown if guide.loss is not None]
         total = loss + guidance * torch.stack(extra).sum() if extra else loss
         return float(loss.detach()), torch.autograd.grad(total, weights), [float(value.detach()) for value in extra]
 
     results = list(pool.map(gradient, parts))
-    # A batch counts by what it teaches: the tokens to learn as they count, a sixteenth of a full batch at least.
-    sizes = [max(int(counts.sum()), ids.numel() // 16) for ids, _, counts, *_ in parts]
+    # A batch counts by what it teaches: tokens to learn, but a tenth of a full batch at least.
+    sizes = [max(int((targets >= 0).sum()), ids.numel() // 16) for ids, targets, *_ in parts]
     shares = torch.tensor(sizes, dtype=torch.float32) / sum(sizes)
     full = min(1.0, 2 * sum(sizes) / sum(ids.numel() for ids, *_ in parts))
     for weight, *grads in zip(weights, *(grads for _, grads, _ in results), strict=True):

@@ -1,7 +1,6 @@
 """Training samples without a citizen: prompts as the stages ask them, replies that hold, nothing held out."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from cityfolk.preferences.prompts import PROMPTED_GUIDANCE, QUESTION_GUIDANCE, U
 from cityfolk.preferences.topics import topics
 from cityfolk.rng import child
 from cityfolk.types import BigFive
-from pocket_answers import RATING_CUTS, choice_sample, draw_topic, draw_vector, practice_items, statement_traits
+from pocket_answers import RATING_CUTS, choice_sample, draw_topic, draw_vector, practice_items
 from pocket_data import MIXES, make_sample, mix_at
 
 HELD_OUT = [topic.phrase for topic in topics() if topic.split == "held-out"]
@@ -22,23 +21,12 @@ def made(kind, count, names):
     return [make_sample(3, "test", number, names, kind) for number in range(count)]
 
 
-def test_the_shares_of_the_mix_add_up(names):
+def test_the_shares_of_the_mix_add_up():
+    kinds = {kind for kind, _ in mix_at(0)}
     for first, mix in MIXES:
         assert sum(share for _, share in mix) == pytest.approx(1.0)
+        assert {kind for kind, _ in mix} == kinds
         assert mix_at(first) == mix_at(first + 1) == mix != mix_at(first - 1 if first else 10**9)
-    for kind in {kind for _, mix in MIXES for kind, _ in mix}:
-        assert make_sample(1, "test", 0, names, kind).reply
-
-
-def test_choices_come_from_the_easiest_to_all_of_them():
-    descending = re.compile(r"from 1 \((very well|very accurate|strongly agree)|1 = (very accurate|strongly agree)")
-    keyed = {item.statement: item.keyed for item in practice_items()}
-    for hardness, turned, downward in (("pick_up", 0, 0), ("pick_keyed", 0, 1), ("pick", 1, 1)):
-        asked = [choice_sample(child(number, "hard"), hardness)[0][1].content for number in range(400)]
-        assert any(descending.search(text) for text in asked) == turned
-        rated = [text for text in asked if "Answer with a number" in text]
-        keys = {keyed[max((one for one in keyed if one in text), key=len)] for text in rated}
-        assert keys == ({1, -1} if downward else {1})
 
 
 def test_no_sample_is_about_a_topic_that_is_held_out(names):
@@ -79,28 +67,18 @@ def test_questions_are_as_many_as_asked_for_and_keep_the_topic(names):
         assert all(lines["Topic"] in question for question in questions)
 
 
-def test_choices_agree_with_the_vector_in_every_form():
-    kinds, traits = set(), statement_traits()
-    ratings = {
-        (wording, turned): {1: [], -1: []} for wording in ("describe you,", "accurately", "agree") for turned in (0, 1)
-    }
-    keyed = {item.statement: item.keyed for item in practice_items()}
-    for number in range(6000):
+def test_choices_agree_with_the_vector():
+    ratings, kinds = {1: [], -1: []}, set()
+    keyed = {item.statement: item for item in practice_items()}
+    for number in range(3000):
         (system, user), reply = choice_sample(child(number, "choice"))
         kinds.add((system.content, reply))
-        if system.content != PROMPTED_CHOICE or "Answer with a number" not in user.content:
-            continue
-        statement = max((text for text in keyed if text in user.content), key=len)
-        line = next(text for text in user.content.split("\n") if text.startswith(traits[statement].capitalize()))
-        if "very high" in line or "very low" in line:
-            wording = next(wording for wording, _ in ratings if wording in user.content.rsplit("\n\n", 1)[-1])
-            turned = any(
-                first in user.content for first in ("1 (very well)", "1 = very accurate", "1 = strongly agree")
-            )
-            number = 6 - int(reply) if turned else int(reply)
-            ratings[wording, turned][keyed[statement] * (1 if "very high" in line else -1)].append(number)
-    for said in ratings.values():
-        assert np.mean(said[1]) > 3.8 and np.mean(said[-1]) < 2.2
+        if system.content == PROMPTED_CHOICE and "Answer with a number" in user.content:
+            item = keyed[user.content.split("very well): ")[1].removesuffix(". Answer with a number.")]
+            line = next(text for text in user.content.split("\n") if text.startswith(item.trait.capitalize()))
+            if "high, 9" in line or "low, " in line:
+                ratings[item.keyed if "high, 9" in line else -item.keyed].append(int(reply))
+    assert np.mean(ratings[1]) > 3.8 and np.mean(ratings[-1]) < 2.4
     for system in (PROMPTED_CHOICE, UNTARGETED_CHOICE):
         assert {reply for said, reply in kinds if said == system} == {*"12345", "A", "B", "Yes", "No"}
     assert tuple(-cut for cut in reversed(RATING_CUTS)) == RATING_CUTS

@@ -1,7 +1,5 @@
 """What training sees: targets only on replies, copies that are copies; its updates and its export."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,9 +9,8 @@ from cityfolk import rng
 from cityfolk.engines.pocket import PocketEngine
 from cityfolk.pocket.arrays import load_weights
 from cityfolk.pocket.decoder import Decoder
-from pocket_answers import statement_traits
 from pocket_citizens import draw_personality
-from pocket_data import CHOICE_WEIGHT, JOB_WEIGHT, Copies, make_sample, token_ids, whole_pieces
+from pocket_data import Copies, make_sample, token_ids, whole_pieces
 from pocket_model import PocketModel, Shape
 from train_pocket import collate, guides, orthogonal, rate_at
 
@@ -61,39 +58,6 @@ def test_guides_look_back_and_never_ahead(names, trained):
     for guide in guides(batch):
         _, rows, targets = guide.places
         assert bool((targets <= rows).all()) and bool((targets >= 0).all())
-
-
-def test_a_choice_looks_at_the_line_of_its_trait(names, trained):
-    copies, found = Copies(trained), 0
-    for number in range(60):
-        sample = make_sample(1, "test", number, names, "pick")
-        prompt, reply = token_ids(sample, trained)
-        for place, line in copies.levels(prompt, reply):
-            said = trained.decode(prompt[: line + 1], skip_special_tokens=False)
-            statement = next(text for text in statement_traits() if text in sample.messages[1].content)
-            line_of = said.replace("<|user|>", "\n").split("\n")[-1]
-            assert place == 0 and line_of.startswith(statement_traits()[statement].capitalize())
-            found += 1
-    assert found > 40
-
-
-def test_choices_and_job_titles_count_more(names, trained):
-    copies = Copies(trained)
-    _, reply = token_ids(make_sample(1, "test", 1, names, "pick"), trained)
-    assert copies.weights(reply) == [CHOICE_WEIGHT, 1.0]
-    for number in range(12):
-        sample = make_sample(1, "test", number, names, "profile")
-        _, reply = token_ids(sample, trained)
-        weighed = [token for token, count in zip(reply, copies.weights(reply), strict=True) if count == JOB_WEIGHT]
-        profile = json.loads(sample.reply)
-        title, said = profile["job_title"], trained.decode(weighed)
-        first = f" {title[0].lower()}{title[1:]}" if title[1:] in profile["general_description"] else ""
-        assert said.lower() == (first + title).lower()
-    model = PocketModel(Shape(layers=1, width=32, feed_forward=48, heads=2, kv_heads=1, head=16))
-    ids, targets = torch.tensor([[0, 1, 2]]), torch.tensor([[-1, 5, 6]])
-    each = [model.loss(ids, torch.where(targets == token, targets, -1)).item() for token in (5, 6)]
-    mean = model.loss(ids, targets, (), torch.tensor([[0.0, 3.0, 1.0]])).item()
-    assert mean == pytest.approx((3 * each[0] + each[1]) / 4, rel=1e-5)
 
 
 def test_updates_are_made_orthogonal():

@@ -68,7 +68,7 @@ def test_the_sentence_says_what_the_findings_say(ranks, inner, leaning, refused,
 
 
 def test_numbers_stand_with_their_intervals_and_people_with_their_norms():
-    rows = [*five("spearman", (0.9,) * 5), finding("m.bleed", 0.07, 0.02, 0.12)]
+    rows = [*five("spearman", (0.9,) * 5), finding("m.bleed.size", 0.07, 0.02, 0.12)]
     rows += [finding("m.population.mean.openness", 0.51, 0.5, 0.52, title="Mean openness (answered)", expected=0.5)]
     rows += [finding("m:untargeted.openness.voice", 0.71, 0.6, 0.8)]
     said = text(shown(*rows, marks=(("m", "prompted", "m"), ("m", "untargeted", "m:untargeted"))))

@@ -192,7 +192,7 @@ def test_findings_of_a_planted_engine_and_of_its_own_voice(study):
         # Percentiles are put in words as whole numbers, so it is not exactly one.
         assert found[f".{trait}.slope"].value == pytest.approx(1.0, abs=0.05)
         assert found[f":untargeted.{trait}.voice"].value == pytest.approx(0.5, abs=0.01)
-    assert found[".bleed"].value < 0.05
+    assert found[".bleed.size"].value < 0.05
     kept = study.findings()
     assert kept.height == len(found) and kept["id"].str.starts_with(PREFIX).all()
     measure_questionnaire(study)

@@ -175,8 +175,10 @@ def export_model(engine: str, to: Path) -> list[Path]:
     if not isinstance(made, PocketEngine):
         raise UsageError(f"{engine!r} cannot be written as GGUF", hint="only the pocket engine's model can")
     adapter = Path(made.adapter) if made.adapter else None
+    exact = made.model  # refuses an adapter of other weights
     name = "pocket-1" + (f"+{adapter.name}" if adapter else "")
     to.mkdir(parents=True, exist_ok=True)
-    model = write_gguf(made.folder, to / f"{name}.gguf", adapter=adapter, name=name)
-    write_text(to / "Modelfile", modelfile(model.name, context=read_raw(made.folder).config["max_position_embeddings"]))
-    return [model, to / "Modelfile"]
+    model = write_gguf(made.folder, to / f"{name}.gguf", adapter=adapter, name=exact)
+    about = to / (f"{name}.Modelfile" if adapter else "Modelfile")
+    write_text(about, modelfile(model.name, context=read_raw(made.folder).config["max_position_embeddings"]))
+    return [model, about]
