@@ -74,8 +74,9 @@ def test_killed_at_any_step_it_ends_with_the_same_curve_and_the_same_adapter(mad
     assert all(np.allclose(found[name], expected[name], atol=1e-6) for name in expected)
 
 
-@pytest.mark.skipif(os.environ.get("CITYFOLK_NO_MOUNT") == "1", reason="mounting is switched off")
 def test_a_disk_that_fills_up(made):
+    if os.environ.get("CITYFOLK_NO_MOUNT") == "1" and subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("no mounts here, and CITYFOLK_NO_MOUNT=1 says that this is known")
     folder, recipe = made
     study = folder / "killed"
     (study / "adapters").mkdir()

@@ -17,7 +17,7 @@ from cityfolk.reports import (
 from cityfolk.reports import control_pictures as pictures
 from cityfolk.reports.charts import fold
 from cityfolk.reports.control_anchors import ANCHORS, Anchor
-from cityfolk.reports.control_inputs import KNOWN_TRUTH, ControlShown, Row
+from cityfolk.reports.control_inputs import COLUMNS, KNOWN_TRUTH, ControlShown, Row
 from cityfolk.reports.control_words import advice, favourite
 from cityfolk.reports.html import Html, Node, bidi, join, table, tag
 from cityfolk.reports.preference_inputs import spread
@@ -32,14 +32,6 @@ PARTS = (
     control_cost,
 )
 """The parts of a sheet behind free text: modules with `cards(shown, model)`."""
-_COLUMNS = (
-    ("mae", "points off", "points"),
-    ("moved", "of the move made", "share"),
-    ("spearman", "rank correlation", ""),
-    ("slope", "slope", ""),
-    ("bleed", "bleed", ""),
-    ("similarity", "exp(−5 d²)", ""),
-)
 _TRAIT_COLUMNS = (
     ("slope", "slope", ""),
     ("original.slope", "slope of the score itself", ""),
@@ -104,7 +96,7 @@ def reader(judge: str) -> str:
 
 def _conditions(shown: ControlShown, model: str, judge: str) -> Html | None:
     names = shown.conditions(model, judge)
-    columns = [c for c in _COLUMNS if any(shown.finding(f"overall.{c[0]}", model, judge, n) for n in names)]
+    columns = [c for c in COLUMNS if any(shown.finding(f"overall.{c[0]}", model, judge, n) for n in names)]
     if not columns:
         return None
     rows: list[tuple[Node, ...]] = []

@@ -6,20 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cityfolk.reports.charts import fold
-from cityfolk.reports.control_inputs import KNOWN_TRUTH
+from cityfolk.reports.control_inputs import COLUMNS, KNOWN_TRUTH
 from cityfolk.reports.evidence_inputs import COLOURS
 from cityfolk.reports.html import Html, Node, bidi, join, table, tag
 from cityfolk.reports.preference_inputs import spread
 
 Line = Mapping[str, Any]
-_COLUMNS = (
-    ("mae", "points off", "points"),
-    ("moved", "of the move made", "share"),
-    ("spearman", "rank correlation", ""),
-    ("slope", "slope", ""),
-    ("bleed", "bleed", ""),
-    ("similarity", "exp(−5 d²)", ""),
-)
 _SHEET = (("spearman", "rank correlation"), ("slope", "slope"), ("mae", "points off"), ("alpha", "alpha"))
 _MEASURES = {"mae": "points off", "slope": "slope", "spearman": "rank correlation", "bleed": "bleed"}
 
@@ -160,7 +152,7 @@ def _bars(ranked: Sequence[Line], studies: Sequence[str]) -> Html | None:
 
 def _lines(lines: Sequence[Line], judge: str) -> Html:
     own = _ranked(lines, judge)
-    columns = [column for column in _COLUMNS if any(column[0] in line for line in own)]
+    columns = [column for column in COLUMNS if any(column[0] in line for line in own)]
     rows: list[tuple[Node, ...]] = []
     for line in own:
         cells = (spread(line.get(measure), unit) for measure, _, unit in columns)

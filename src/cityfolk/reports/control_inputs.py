@@ -15,6 +15,15 @@ from cityfolk.study.folder import FINDING_SCHEMA
 
 KNOWN_TRUTH = "grammar"
 UNTARGETED = "untargeted"
+COLUMNS = (
+    ("mae", "points off", "points"),
+    ("moved", "of the move made", "share"),
+    ("spearman", "rank correlation", ""),
+    ("slope", "slope", ""),
+    ("bleed", "bleed", ""),
+    ("similarity", "exp(−5 d²)", ""),
+)
+"""The measures of a condition as a whole: name, heading, unit."""
 _PARTS = ("situations.", "stability.", "culture.", "bias.", "cost.")
 _FLOORS = ("unasked.mae", "constant.mae", "unasked.similarity", "original.constant")
 _ALIKE = 0.005
